@@ -1,0 +1,236 @@
+// Package config is the one struct of settings: flags, each also a HUBBUB_… environment variable, and what they default to.
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is what a node is told at start. Flags are named in the comments.
+type Config struct {
+	Listen    string // --listen: host:port
+	Advertise string // --advertise: the address at which other nodes reach this one
+	Data      string // --data: directory
+	Log       Address
+	Bus       Address
+	Store     Address
+
+	AuthKey      string // --auth-key: file or JWKS address
+	Guests       bool
+	Secret       string // --secret; empty: the key file in Data
+	Origins      string
+	TrustProxy   string
+	MetricsToken string
+	TLSCert      string
+	TLSKey       string
+
+	Keep         time.Duration // --keep: of log behind W
+	Drain        time.Duration // --drain: window over which sockets are closed at a stop
+	PingInterval time.Duration
+	PingTimeout  time.Duration
+	LogLevel     string
+
+	Limits Limits
+}
+
+// Limits are the bounds an operator may want to move. Each has a flag of the same name.
+type Limits struct {
+	Sockets           int
+	SocketsPerAddress int
+	Handshakes        int     // sockets that have not sent CONNECT
+	EventsPerSocket   float64 // a second, sustained; bursts of five times as much
+	EventsPerUser     float64
+	RoomsPerUser      int
+	RoomMembers       int
+	OpenRooms         int // rooms open on this node
+	TextBytes         int
+	NameBytes         int
+	JSONDepth         int
+	PageSize          int
+	PayloadBytes      int
+	QueueBytes        int   // of a socket's output queue
+	ReserveBytes      int64 // of free disk below which sends are refused
+	SegmentBytes      int64 // of a log file
+}
+
+// Address says which engine and where: scheme:rest.
+type Address struct{ Scheme, Rest string }
+
+func (a Address) String() string { return a.Scheme + ":" + a.Rest }
+
+// ErrHelp says that help was asked for and has been printed.
+var ErrHelp = flag.ErrHelp
+
+// Parse reads the arguments of `hubbub serve`, over the environment, over the defaults. getenv is os.Getenv; help goes to out.
+func Parse(args []string, getenv func(string) string, out io.Writer) (Config, error) {
+	var c Config
+	var log, bus, store string
+	fs := flag.NewFlagSet("hubbub serve", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	engines(fs, &c, &log, &bus, &store)
+	access(fs, &c)
+	times(fs, &c)
+	limits(fs, &c.Limits)
+	if err := fromEnvironment(fs, getenv); err != nil {
+		return c, err
+	}
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		usage(fs, out)
+		return c, ErrHelp
+	case err != nil:
+		return c, fmt.Errorf("%w (hubbub serve -h lists all flags)", err)
+	case fs.NArg() > 0:
+		return c, fmt.Errorf("%q is not a flag or a command (hubbub serve -h lists all flags)", fs.Arg(0))
+	}
+	return c, c.finish(log, bus, store)
+}
+
+func engines(fs *flag.FlagSet, c *Config, log, bus, store *string) {
+	fs.StringVar(&c.Listen, "listen", "127.0.0.1:3001", "`address` to listen on; beyond loopback only when you say so")
+	fs.StringVar(&c.Advertise, "advertise", "", "`address` at which other nodes reach this one")
+	fs.StringVar(&c.Data, "data", "./hubbub-data", "`directory` of the key file, the disk log and SQLite")
+	fs.StringVar(log, "log", "", "the log: disk:DIR (default disk:DATA/log)")
+	fs.StringVar(bus, "bus", "memory:", "the bus: memory:")
+	fs.StringVar(store, "store", "", "the store: sqlite:FILE (default sqlite:DATA/history.db)")
+}
+
+func access(fs *flag.FlagSet, c *Config) {
+	fs.StringVar(&c.AuthKey, "auth-key", "", "`file` with the host application's shared secret or public key, or the address of its JWKS")
+	fs.BoolVar(&c.Guests, "guests", true, "let people in without a token, marked as guests")
+	fs.StringVar(&c.Secret, "secret", "", "signs guest tokens and socket ids, the same on all nodes (default: made in DATA/secret)")
+	fs.StringVar(&c.Origins, "origins", "", "`list` of other pages' origins that may connect, or *")
+	fs.StringVar(&c.TrustProxy, "trust-proxy", "", "`list` of addresses or CIDRs whose X-Forwarded headers are believed")
+	fs.StringVar(&c.MetricsToken, "metrics-token", "", "`token` that opens /metrics from beyond loopback")
+	fs.StringVar(&c.TLSCert, "tls-cert", "", "`file` with the certificate chain")
+	fs.StringVar(&c.TLSKey, "tls-key", "", "`file` with the certificate's key")
+	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+}
+
+func times(fs *flag.FlagSet, c *Config) {
+	fs.DurationVar(&c.Keep, "keep", 7*24*time.Hour, "how long the log is kept behind what the store has")
+	fs.DurationVar(&c.Drain, "drain", 5*time.Second, "over how long sockets are closed at a stop")
+	fs.DurationVar(&c.PingInterval, "ping-interval", 25*time.Second, "between heartbeats")
+	fs.DurationVar(&c.PingTimeout, "ping-timeout", 20*time.Second, "for the answer to a heartbeat")
+}
+
+func limits(fs *flag.FlagSet, l *Limits) {
+	fs.IntVar(&l.Sockets, "sockets", 18000, "sockets on this node")
+	fs.IntVar(&l.SocketsPerAddress, "sockets-per-address", 200, "sockets of one address (loopback has none)")
+	fs.IntVar(&l.Handshakes, "handshakes", 1000, "sockets that have not yet sent CONNECT")
+	fs.Float64Var(&l.EventsPerSocket, "events-per-socket", 100, "events a second of one socket, bursts of five times as much")
+	fs.Float64Var(&l.EventsPerUser, "events-per-user", 200, "events a second of one user on this node, bursts of five times as much")
+	fs.IntVar(&l.RoomsPerUser, "rooms-per-user", 1000, "rooms that a user may be in")
+	fs.IntVar(&l.RoomMembers, "room-members", 10000, "members of a room")
+	fs.IntVar(&l.OpenRooms, "open-rooms", 20000, "rooms open on this node at a time")
+	fs.IntVar(&l.TextBytes, "text-bytes", 16<<10, "bytes of a message's text")
+	fs.IntVar(&l.NameBytes, "name-bytes", 200, "bytes of a user's or room's name; a topic may have five times as much")
+	fs.IntVar(&l.JSONDepth, "json-depth", 32, "nesting of a request")
+	fs.IntVar(&l.PageSize, "page-size", 100, "messages, members or rooms in an answer")
+	fs.IntVar(&l.PayloadBytes, "payload-bytes", 1_000_000, "bytes of one request")
+	fs.IntVar(&l.QueueBytes, "queue-bytes", 1<<20, "bytes that may wait for a slow socket before it is closed")
+	fs.Int64Var(&l.ReserveBytes, "reserve-bytes", 256<<20, "bytes of free disk below which sends are refused")
+	fs.Int64Var(&l.SegmentBytes, "segment-bytes", 64<<20, "bytes of one file of the disk log")
+}
+
+// Variable gives the environment variable of a flag.
+func Variable(flagName string) string {
+	return "HUBBUB_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
+}
+
+func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
+	var err error
+	fs.VisitAll(func(f *flag.Flag) {
+		if v := getenv(Variable(f.Name)); v != "" && err == nil {
+			if e := fs.Set(f.Name, v); e != nil {
+				err = fmt.Errorf("%s: %w", Variable(f.Name), e)
+			}
+		}
+	})
+	return err
+}
+
+func usage(fs *flag.FlagSet, out io.Writer) {
+	fmt.Fprintf(out, "hubbub serve: run a chat server. Every flag is also an environment variable: --metrics-token is %s.\n\n", Variable("metrics-token"))
+	fs.SetOutput(out)
+	fs.PrintDefaults()
+}
+
+// finish fills in what depends on other settings, and refuses what cannot be.
+func (c *Config) finish(log, bus, store string) error {
+	if log == "" {
+		log = "disk:" + filepath.Join(c.Data, "log")
+	}
+	if store == "" {
+		store = "sqlite:" + filepath.Join(c.Data, "history.db")
+	}
+	var err error
+	if c.Log, err = parseAddress("--log", log, "disk"); err != nil {
+		return err
+	}
+	if c.Bus, err = parseAddress("--bus", bus, "memory"); err != nil {
+		return err
+	}
+	if c.Store, err = parseAddress("--store", store, "sqlite"); err != nil {
+		return err
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("--listen %q is not host:port", c.Listen)
+	}
+	switch {
+	case c.Log.Rest == "":
+		return errors.New("--log disk: needs a directory")
+	case c.Store.Rest == "":
+		return errors.New("--store sqlite: needs a file")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case c.Keep < 0 || c.Drain < 0:
+		return errors.New("--keep and --drain can not be negative")
+	case c.PingInterval < 100*time.Millisecond || c.PingTimeout < 100*time.Millisecond:
+		return errors.New("--ping-interval and --ping-timeout must be at least 100ms")
+	}
+	return c.Limits.check()
+}
+
+// parseAddress takes an engine's address apart. kafka, redis and mongodb are named so that their absence is said in words.
+func parseAddress(flagName, text, known string) (Address, error) {
+	scheme, rest, ok := strings.Cut(text, ":")
+	switch {
+	case !ok:
+		return Address{}, fmt.Errorf("%s %q has no engine: write %s:…", flagName, text, known)
+	case scheme == known:
+		return Address{scheme, rest}, nil
+	case strings.HasPrefix(scheme, "kafka"), strings.HasPrefix(scheme, "redis"), strings.HasPrefix(scheme, "mongodb"):
+		return Address{}, fmt.Errorf("%s %s: is not in this version, which runs as one node: write %s:…", flagName, scheme, known)
+	}
+	return Address{}, fmt.Errorf("%s: there is no engine %q: write %s:…", flagName, scheme, known)
+}
+
+// check holds every limit against the least that works.
+func (l *Limits) check() error {
+	for _, c := range []struct {
+		name       string
+		value, min float64
+	}{
+		{"sockets", float64(l.Sockets), 1}, {"sockets-per-address", float64(l.SocketsPerAddress), 1}, {"handshakes", float64(l.Handshakes), 1},
+		{"events-per-socket", l.EventsPerSocket, 1}, {"events-per-user", l.EventsPerUser, 1}, {"rooms-per-user", float64(l.RoomsPerUser), 1},
+		{"room-members", float64(l.RoomMembers), 2}, {"open-rooms", float64(l.OpenRooms), 1}, {"text-bytes", float64(l.TextBytes), 1},
+		{"name-bytes", float64(l.NameBytes), 4}, {"json-depth", float64(l.JSONDepth), 3}, {"page-size", float64(l.PageSize), 1},
+		{"payload-bytes", float64(l.PayloadBytes), 1000}, {"queue-bytes", float64(l.QueueBytes), 64 << 10},
+		{"reserve-bytes", float64(l.ReserveBytes), 0}, {"segment-bytes", float64(l.SegmentBytes), 1 << 20},
+	} {
+		if c.value < c.min {
+			return fmt.Errorf("--%s must be at least %v", c.name, c.min)
+		}
+	}
+	if l.TextBytes > 64<<10 {
+		return errors.New("--text-bytes can not be above 65536: the log's records are bounded")
+	}
+	return nil
+}
