@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -55,6 +56,9 @@ type Channel string
 
 // RoomChannel carries a room's spans and whispers.
 func RoomChannel(room RoomID) Channel { return Channel("room:" + string(room)) }
+
+// DigestChannel carries the digests of partition p.
+func DigestChannel(p int) Channel { return Channel("digest:" + strconv.Itoa(p)) }
 
 // UserChannel carries whispers to all sockets of a user.
 func UserChannel(u UserID) Channel { return Channel("user:" + string(u)) }
