@@ -13,24 +13,24 @@ import (
 type GateLimits struct {
 	Sockets    int // in all: --sockets
 	PerAddress int // per address: --sockets-per-address
-	Pending    int // that have not sent CONNECT: --handshakes
+	Handshakes int // that have not sent CONNECT: --handshakes
 }
 
 // Gate counts sockets and refuses those above the limits. Loopback has no limit per address, so that a local load test is stopped by
-// the node's own bounds only, and a proxy on this machine is not counted as one client.
+// the node's own bounds only; a forwarded request never counts as loopback.
 type Gate struct {
 	limits  GateLimits
 	proxies Proxies
+	waiting func() int
 
-	mu      sync.Mutex
-	total   int
-	pending int
-	by      map[netip.Addr]int
+	mu    sync.Mutex
+	total int
+	by    map[netip.Addr]int
 }
 
-// NewGate makes a Gate.
-func NewGate(l GateLimits, p Proxies) *Gate {
-	return &Gate{limits: l, proxies: p, by: map[netip.Addr]int{}}
+// NewGate makes a Gate. waiting tells how many sockets have not sent CONNECT.
+func NewGate(l GateLimits, p Proxies, waiting func() int) *Gate {
+	return &Gate{limits: l, proxies: p, waiting: waiting, by: map[netip.Addr]int{}}
 }
 
 // Pass is one admitted socket's place in the counts.
@@ -39,24 +39,23 @@ type Pass struct {
 	addr    netip.Addr
 	counted bool
 	once    sync.Once
-	connect sync.Once
 }
 
 // Admit counts a new socket in, or refuses it with a *chat.Error: rate_limited or overloaded, naming the flag.
 func (g *Gate) Admit(r *http.Request) (*Pass, error) {
 	p := &Pass{gate: g, addr: g.proxies.Client(r), counted: !g.proxies.Loopback(r)}
+	waiting := g.waiting()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.total >= g.limits.Sockets:
 		return nil, refusal(chat.CodeOverloaded, "this node has all the sockets it takes (--sockets %d)", g.limits.Sockets)
-	case g.pending >= g.limits.Pending:
-		return nil, refusal(chat.CodeOverloaded, "too many sockets are waiting to connect (--handshakes %d)", g.limits.Pending)
+	case waiting >= g.limits.Handshakes:
+		return nil, refusal(chat.CodeOverloaded, "too many sockets have not sent CONNECT (--handshakes %d)", g.limits.Handshakes)
 	case p.counted && g.by[p.addr] >= g.limits.PerAddress:
 		return nil, refusal(chat.CodeRateLimited, "too many sockets from this address (--sockets-per-address %d)", g.limits.PerAddress)
 	}
 	g.total++
-	g.pending++
 	if p.counted {
 		g.by[p.addr]++
 	}
@@ -69,19 +68,9 @@ func refusal(code chat.Code, format string, limit int) error {
 	return e
 }
 
-// Connected says that the socket has sent CONNECT. Only the first call counts.
-func (p *Pass) Connected() {
-	p.connect.Do(func() {
-		p.gate.mu.Lock()
-		p.gate.pending--
-		p.gate.mu.Unlock()
-	})
-}
-
 // Release counts the socket out. Only the first call counts.
 func (p *Pass) Release() {
 	p.once.Do(func() {
-		p.Connected()
 		g := p.gate
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -94,9 +83,9 @@ func (p *Pass) Release() {
 	})
 }
 
-// Counts gives the sockets in all and those that have not sent CONNECT.
-func (g *Gate) Counts() (total, pending int) {
+// Sockets is the number of sockets counted in.
+func (g *Gate) Sockets() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.total, g.pending
+	return g.total
 }

@@ -1,0 +1,61 @@
+# Two commands matter: make run, make test. The rest is listed by make help.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './web/node_modules/*' -not -path './.cache/*') go.mod go.sum
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -name '*.go')
+APP := web/dist/app/index.html
+
+.PHONY: help run test web build check conformance sim kill outage clients browser fuzz clean needs
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: needs ## build what is missing and serve the chat page on localhost:3001 (FLAGS="--listen …")
+	@$(MAKE) --no-print-directory build
+	@exec ./hubbub serve $(FLAGS)
+
+test: needs ## every test, each stage with its seconds
+	@scripts/test
+
+needs:
+	@scripts/needs
+
+web: $(APP) ## build the page into web/dist/app
+
+$(APP): $(WEB_SOURCES)
+	@scripts/web
+
+build: hubbub ## build the one binary, ./hubbub
+
+hubbub: $(APP) $(GO_SOURCES)
+	@echo "Building hubbub (the first time takes a minute or two) …"
+	@CGO_ENABLED=0 go build -trimpath -o hubbub ./cmd/hubbub
+
+check: ## linters, pinned in tools/
+	@scripts/check
+
+conformance: needs ## both official protocol suites: SUITES=<checkout of socketio/socket.io> RUNS=1
+	@scripts/conformance "$(SUITES)" "$(or $(RUNS),1)"
+
+sim: ## the simulation of the real live path: SEEDS=200 FROM=1 BREAK=
+	@go test ./internal/sim -count=1 -timeout 60m -run 'TestSeeds$$' -sim.seeds=$(or $(SEEDS),200) -sim.from=$(or $(FROM),1) $(if $(BREAK),-sim.break=$(BREAK)) -v
+
+kill: build ## kill -9 under load, checked from outside: KILLS=40 SEED= CLIENTS=20 ROOMS=4
+	@scripts/kill $(or $(KILLS),40) $(or $(SEED),0)
+
+outage: ## the store away for OUTAGE=60 seconds at each fault level, checked from outside
+	@scripts/outage $(or $(OUTAGE),60)
+
+clients: build ## official clients of several versions against the product
+	@scripts/clients
+
+browser: build ## the page in headless Chromium
+	@scripts/browser
+
+fuzz: ## every fuzz target for TIME=20s each
+	@scripts/fuzz $(or $(TIME),20s)
+
+clean: ## remove what was built, not the data
+	rm -rf hubbub web/dist/app .cache
