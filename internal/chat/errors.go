@@ -44,6 +44,13 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// after gives a copy of e that says when to try again.
+func (e *Error) after(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
+	return &c
+}
+
 // The errors that ports answer with. Engines wrap them (%w) or return them as they are; errors.Is compares codes.
 var (
 	ErrNotFound    = &Error{Code: CodeNotFound, Message: "there is no such room or message"}

@@ -36,6 +36,9 @@ type Member struct {
 // MembershipChange says what a record does to somebody's membership; ok is false if nothing. Whether it takes effect is for the fold:
 // a join of one who is a member changes nothing, nor does an invitation of one, nor a leave of one who is none.
 func MembershipChange(r Record) (m Member, ok bool) {
+	if r.Subject == "" { // the lobby's create: the system owns it, and is in no room
+		return Member{}, false
+	}
 	m = Member{Room: r.Room, User: User{ID: r.Subject}, Rev: r.Seq}
 	switch r.Kind {
 	case KindJoin, KindCreate:
