@@ -1,0 +1,173 @@
+package engineio
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// copyChunk is the size of one write on connections that cannot gather
+// (TLS, wrapped ones): small enough to make progress within WriteTimeout.
+const copyChunk = 64 << 10
+
+// kickLocked starts the writing goroutine if there is something to write.
+func (c *wsConn) kickLocked() {
+	if c.writing || c.conn == nil || !c.pendingLocked() {
+		return
+	}
+	c.writing = true
+	c.s.holds++
+	go c.flush()
+}
+
+func (c *wsConn) pendingLocked() bool {
+	return len(c.control) > 0 || c.final != nil || (c.live && !c.s.out.empty())
+}
+
+// flush writes until nothing is left. All that waits goes out in one write.
+func (c *wsConn) flush() {
+	defer c.s.unhold()
+	for {
+		b, ok := c.nextBatch()
+		if !ok {
+			return
+		}
+		err := c.write(b.bufs)
+		c.wrote(b, err)
+		if err != nil || b.last {
+			return
+		}
+	}
+}
+
+// batch is what goes out in one write.
+type batch struct {
+	bufs    net.Buffers
+	entries []entry
+	bytes   int  // as counted against the queue
+	last    bool // a close frame is the end of it
+}
+
+// nextBatch takes what waits; false: nothing does, and flush is to stop.
+func (c *wsConn) nextBatch() (b batch, ok bool) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !c.pendingLocked() {
+		c.writing = false
+		return b, false
+	}
+	if len(c.control) > 0 {
+		b.bufs = append(b.bufs, c.control)
+		c.control = nil
+	}
+	if c.live {
+		b.entries, b.bytes = s.out.takeAll()
+		s.inFlight = b.bytes
+		for _, e := range b.entries {
+			if c.b64 {
+				b.bufs = append(b.bufs, e.frame.base64Tail(e.from))
+			} else {
+				b.bufs = append(b.bufs, e.frame.tail(e.from))
+			}
+		}
+	}
+	if c.final != nil {
+		b.bufs = append(b.bufs, c.final)
+		c.final = nil
+		b.last = true
+	}
+	return b, true
+}
+
+// wrote books what write did with a batch. After an error and after the last
+// batch writing stays true: nothing may follow.
+func (c *wsConn) wrote(b batch, err error) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.live {
+		s.inFlight = 0
+		s.drainedLocked()
+		s.out.reuse(b.entries)
+	}
+	switch {
+	case err != nil:
+		c.ending = true
+		if s.ws == c {
+			s.abortLocked(writeReason(err), nil)
+		}
+		if s.probe == c {
+			s.probe = nil
+		}
+		c.abortLocked(nil)
+		c.conn.Close() // the reader may be in the handler; the client shall not wait for that
+	case b.last:
+		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		c.conn.SetReadDeadline(time.Now().Add(closeLinger))
+	}
+}
+
+func writeReason(err error) Reason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return SlowClient
+	}
+	return TransportError
+}
+
+// write writes bufs. It gives up when the client takes nothing for
+// Options.WriteTimeout; a client that takes a little in that time gets more.
+func (c *wsConn) write(bufs net.Buffers) error {
+	if _, ok := c.conn.(*net.TCPConn); !ok {
+		return c.writeCopied(bufs)
+	}
+	for {
+		c.conn.SetWriteDeadline(time.Now().Add(c.patience()))
+		n, err := bufs.WriteTo(c.conn)
+		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+// writeCopied is write for connections on which each buffer would be a write
+// (and a TLS record) of its own, and on which a timeout is final.
+func (c *wsConn) writeCopied(bufs net.Buffers) error {
+	chunk := c.s.srv.buffers.get()
+	defer func() { c.s.srv.buffers.put(chunk) }()
+	put := func() error {
+		c.conn.SetWriteDeadline(time.Now().Add(c.patience()))
+		_, err := c.conn.Write(chunk)
+		chunk = chunk[:0]
+		return err
+	}
+	for _, b := range bufs {
+		for len(b) > 0 {
+			n := min(len(b), copyChunk-len(chunk))
+			chunk = append(chunk, b[:n]...)
+			b = b[n:]
+			if len(chunk) == copyChunk {
+				if err := put(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(chunk) == 0 {
+		return nil
+	}
+	return put()
+}
+
+// patience is the time one write may take: little once the session is over.
+func (c *wsConn) patience() time.Duration {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.s.state == stateClosed {
+		return min(closeLinger, c.s.srv.opts.WriteTimeout)
+	}
+	return c.s.srv.opts.WriteTimeout
+}
