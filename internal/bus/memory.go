@@ -208,7 +208,7 @@ func (s *subscription) stop() {
 	}
 }
 
-// drainFrame is how the stack names drain; TestStopInside holds it to that.
+// drainFrame is how the stack names drain; bustest's case "stop inside f" holds it to that.
 const drainFrame = "internal/bus.(*subscription).drain"
 
 // insideSubscriber says whether the caller runs inside some subscription's f. Go does not tell a function whose goroutine it is on,
