@@ -1,0 +1,85 @@
+// Who belongs to a room, who is here, who types.
+import type { Member, MemberPage, Presence, User } from './protocol';
+
+/** The server's word on typing holds for 6 s. */
+const TYPING_MS = 6000;
+const MAX_MEMBERS = 2000;
+const MAX_TYPING = 20;
+
+export class People {
+  /** Known members by id: those of the pages that were loaded, and those heard of since. */
+  members = $state.raw<ReadonlyMap<string, Member>>(new Map());
+  /** Asks for the next page of members; undefined when all are known. */
+  cursor = $state<string | undefined>(undefined);
+  loaded = $state(false);
+  /** How many are here, as the server last said. -1: it said nothing yet. */
+  hereCount = $state(-1);
+  /** Presence is this node's own view only: the bus is away. */
+  stale = $state(false);
+  typing = $state.raw<User[]>([]);
+
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  /** first takes the first page: everything known before is replaced by it. */
+  first(page: { members: Member[]; cursor?: string }): void {
+    this.members = new Map(page.members.map((member) => [member.id, member]));
+    this.cursor = page.cursor;
+    this.loaded = true;
+  }
+
+  more(page: MemberPage): void {
+    const all = new Map(this.members);
+    for (const member of page.members) if (all.size < MAX_MEMBERS) all.set(member.id, member);
+    this.members = all;
+    this.cursor = all.size < MAX_MEMBERS ? page.cursor : undefined;
+  }
+
+  /** presence takes who came and went. Above 200 members it brings the count alone. */
+  presence(event: Presence): void {
+    this.hereCount = event.count;
+    this.stale = event.stale === true;
+    if (!event.joined?.length && !event.left?.length) return;
+    const all = new Map(this.members);
+    for (const user of event.joined ?? []) if (all.has(user.id) || all.size < MAX_MEMBERS) all.set(user.id, { ...user, here: true });
+    for (const user of event.left ?? []) {
+      const known = all.get(user.id);
+      if (known) all.set(user.id, { ...known, here: false });
+      this.types(user, false);
+    }
+    this.members = all;
+  }
+
+  /** added and removed follow the records of the room. added is false for who was known as a member already. */
+  added(user: User): boolean {
+    if (this.members.has(user.id)) return false;
+    if (this.members.size < MAX_MEMBERS) this.members = new Map(this.members).set(user.id, { ...user, here: false });
+    return true;
+  }
+
+  removed(userId: string): void {
+    if (!this.members.has(userId)) return;
+    const all = new Map(this.members);
+    all.delete(userId);
+    this.members = all;
+  }
+
+  /** types takes a typing event; it ends by itself. */
+  types(user: User, isTyping: boolean): void {
+    clearTimeout(this.#timers.get(user.id));
+    this.#timers.delete(user.id);
+    const others = this.typing.filter((other) => other.id !== user.id);
+    if (!isTyping || others.length >= MAX_TYPING) {
+      if (others.length !== this.typing.length) this.typing = others;
+      return;
+    }
+    if (others.length === this.typing.length) this.typing = [...others, user];
+    this.#timers.set(user.id, setTimeout(() => this.types(user, false), TYPING_MS));
+  }
+
+  get here(): number {
+    if (this.hereCount >= 0) return this.hereCount;
+    let count = 0;
+    for (const member of this.members.values()) if (member.here) count++;
+    return count;
+  }
+}
