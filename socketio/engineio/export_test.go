@@ -1,0 +1,8 @@
+package engineio
+
+// Polling tells tests whether a poll of s waits.
+func Polling(s *Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.poll != nil
+}
