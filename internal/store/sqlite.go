@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hubbub-chat/hubbub/internal/chat"
+	"modernc.org/sqlite"
+)
+
+// MaxRows is the most rows, rooms or members that one call may ask for.
+const MaxRows = 10_000
+
+// readers is how many reads run at once; more wait, for as long as their context allows.
+const readers = 4
+
+// SQLite is a store in one file: chat.Archive, chat.Messages and chat.Directory. Writes go through one connection, one transaction per
+// call, and are on disk when they return (WAL, synchronous=FULL); reads have their own connections and see one moment each. It is safe
+// for concurrent use. An error that is neither the caller's (`invalid`), ErrNotFound, ErrRewound nor *chat.Unstorable wraps
+// chat.ErrUnavailable: it may be gone the next time.
+type SQLite struct {
+	writer *sql.DB
+	reader *sql.DB
+	save   saveStmts
+}
+
+var (
+	_ chat.Archive   = (*SQLite)(nil)
+	_ chat.Messages  = (*SQLite)(nil)
+	_ chat.Directory = (*SQLite)(nil)
+)
+
+// OpenSQLite opens the store in the file at path, and makes it (mode 0600) if it is not there. The errors are sentences for the
+// operator: no such directory, not writable, not a database, a newer schema, another program's file.
+func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
+	if err := prepareFile(path); err != nil {
+		return nil, err
+	}
+	writer, err := sql.Open("sqlite", dsn(path, true))
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", dsn(path, false))
+	if err != nil {
+		return nil, openError(path, errors.Join(err, writer.Close()))
+	}
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	s := &SQLite{writer: writer, reader: reader}
+	if err := s.start(ctx, path); err != nil {
+		return nil, openError(path, errors.Join(err, s.Close()))
+	}
+	return s, nil
+}
+
+// start touches nothing of the file before it is known to be ours. SQLite gives the file's mode to those that it puts beside it.
+func (s *SQLite) start(ctx context.Context, path string) error {
+	if err := migrate(ctx, s.writer); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	var mode string
+	if err := s.writer.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("this file system allows no write-ahead log (journal mode %q)", mode)
+	}
+	if err := s.save.prepare(ctx, s.writer); err != nil {
+		return err
+	}
+	return s.Ping(ctx)
+}
+
+// Close ends all connections; calls after it fail.
+func (s *SQLite) Close() error {
+	return errors.Join(s.reader.Close(), s.writer.Close()) // the writer last: it checkpoints
+}
+
+// Ping says whether the file can be read.
+func (s *SQLite) Ping(ctx context.Context) error {
+	return s.read(ctx, "ping", func(tx *sql.Tx) error {
+		_, err := partitions(ctx, tx)
+		return err
+	})
+}
+
+// read runs f in one read transaction: all that f reads is of one moment.
+func (s *SQLite) read(ctx context.Context, what string, f func(tx *sql.Tx) error) error {
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return failed(what, err)
+	}
+	defer tx.Rollback() // a read has nothing to commit
+	if err := f(tx); err != nil {
+		return failed(what, err)
+	}
+	return nil
+}
+
+// write runs f in one immediate transaction and commits it.
+func (s *SQLite) write(ctx context.Context, what string, f func(tx *sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return failed(what, err)
+	}
+	defer tx.Rollback() // after a commit it does nothing
+	if err := f(tx); err != nil {
+		return failed(what, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return failed(what, err)
+	}
+	return nil
+}
+
+// failed makes err what callers may rely on: answers stay as they are, everything else is unavailability with its cause.
+func failed(what string, err error) error {
+	var answer *chat.Error
+	var never *chat.Unstorable
+	if errors.As(err, &answer) || errors.As(err, &never) || errors.Is(err, chat.ErrRewound) {
+		return err
+	}
+	return fmt.Errorf("sqlite: %s: %w: %w", what, chat.ErrUnavailable, err)
+}
+
+// resultCode gives SQLite's extended result code of err, 0 if it has none.
+func resultCode(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// checkLimit refuses a limit that no caller of ours asks for.
+func checkLimit(limit int) error {
+	if limit < 1 || limit > MaxRows {
+		return chat.Errorf(chat.CodeInvalid, "a limit must lie between 1 and %d", MaxRows)
+	}
+	return nil
+}

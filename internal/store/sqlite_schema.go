@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// schemaVersion is the schema this program reads and writes; it stands in the file's user_version. Each version's step leads from the
+// one before, and is never changed once released.
+const schemaVersion = 1
+
+// applicationID marks a file as ours ("Hubb"), see SQLite's file format, §1.3.
+const applicationID = 0x48756262
+
+// steps lead from one schema version to the next: steps[0] makes version 1 of an empty file.
+func steps() []string { return []string{schemaV1} }
+
+// Kinds 1 and 7 are chat.KindMessage and chat.KindTombstone: what a page shows unless all kinds are asked for. A body beyond 1 MiB is
+// four times what a log may carry: such a row can never be right, and is refused for good rather than for now.
+const schemaV1 = `
+CREATE TABLE log (
+  one        INTEGER PRIMARY KEY CHECK (one = 1),
+  id         TEXT    NOT NULL CHECK (id <> ''),
+  generation INTEGER NOT NULL,
+  partitions INTEGER NOT NULL CHECK (partitions > 0)
+);
+CREATE TABLE marks (
+  partition INTEGER PRIMARY KEY,
+  seq       INTEGER NOT NULL,
+  proof     INTEGER NOT NULL
+);
+CREATE TABLE rows (
+  room    TEXT    NOT NULL CHECK (room <> ''),
+  seq     INTEGER NOT NULL CHECK (seq > 0),
+  rev     INTEGER NOT NULL CHECK (rev >= seq),
+  id      TEXT    NOT NULL UNIQUE CHECK (id <> ''),
+  kind    INTEGER NOT NULL CHECK (kind > 0),
+  user    TEXT    NOT NULL,
+  subject TEXT    NOT NULL,
+  at      INTEGER NOT NULL,
+  sent    INTEGER NOT NULL,
+  sum     INTEGER NOT NULL,
+  body    BLOB    NOT NULL CHECK (length(body) BETWEEN 2 AND 1048576),
+  UNIQUE (room, seq)
+);
+CREATE INDEX rows_talk ON rows (room, seq) WHERE kind IN (1, 7);
+CREATE INDEX rows_rev  ON rows (room, rev) WHERE rev > seq;
+CREATE TABLE rooms (
+  id      TEXT    PRIMARY KEY NOT NULL,
+  name    TEXT    NOT NULL,
+  folded  TEXT    NOT NULL,
+  topic   TEXT    NOT NULL,
+  private INTEGER NOT NULL,
+  owner   TEXT    NOT NULL,
+  created INTEGER NOT NULL,
+  members INTEGER NOT NULL,
+  seq     INTEGER NOT NULL,
+  rev     INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX rooms_name ON rooms (name, id);
+CREATE TABLE members (
+  room   TEXT    NOT NULL,
+  user   TEXT    NOT NULL,
+  state  INTEGER NOT NULL,
+  joined INTEGER NOT NULL,
+  rev    INTEGER NOT NULL,
+  name   TEXT    NOT NULL,
+  guest  INTEGER NOT NULL,
+  PRIMARY KEY (room, user)
+) WITHOUT ROWID;
+CREATE INDEX members_user ON members (user, room);
+CREATE TABLE dead (
+  room   TEXT    NOT NULL,
+  seq    INTEGER NOT NULL,
+  at     INTEGER NOT NULL,
+  reason TEXT    NOT NULL,
+  record BLOB    NOT NULL,
+  PRIMARY KEY (room, seq)
+) WITHOUT ROWID;
+`
+
+// migrate brings the file to schemaVersion, in one transaction; a newer one, or another program's file, is refused.
+func migrate(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after a commit it does nothing
+	var version, app, tables int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case app != applicationID && (app != 0 || version != 0 || tables != 0):
+		return errForeign
+	case version > schemaVersion:
+		return newerSchema{version}
+	case version == schemaVersion:
+		return nil
+	}
+	for _, step := range steps()[version:] {
+		if _, err := tx.ExecContext(ctx, step); err != nil {
+			return fmt.Errorf("bring the schema from %d to %d: %w", version, schemaVersion, err)
+		}
+	}
+	stamp := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
+	if _, err := tx.ExecContext(ctx, stamp); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
