@@ -53,23 +53,28 @@ func (s *session) connect(in *incoming) {
 	c := &Connecting{Socket: sock, Auth: sock.auth, Request: s.eio.Request()}
 	c.PID, c.Offset = recovery(sock.auth)
 	if err := s.ask(ns, c); err != nil {
-		sock.detach()
-		if !s.isOver() { // else nobody is there, and "refused" would keep a client from coming back after a restart
-			s.refuse(in.Namespace, err)
-		}
+		s.turnAway(sock, err)
 		return
 	}
 	sock.recovered = c.answer != "" && c.answer == c.PID
 	if !s.admit(sock, c.answer) {
-		sock.detach()
-		if !s.isOver() {
-			s.refuse(in.Namespace, &ConnectError{Message: "Disconnected"})
-		}
+		s.turnAway(sock, &ConnectError{Message: "Disconnected"})
 		return
 	}
 	if f := ns.connectionHandler(); f != nil {
 		f(sock)
 	}
+}
+
+// turnAway ends a socket that will not be connected. What middleware prepared it may undo in an OnDisconnect handler.
+func (s *session) turnAway(sock *Socket, err error) {
+	sock.detach()
+	over, reason := s.isOver()
+	if !over { // else nobody is there; and "refused" would keep a client from coming back after a restart
+		s.refuse(sock.ns.name, err)
+		reason = reasonRefused
+	}
+	sock.disconnected(reason)
 }
 
 // ask runs the namespace's middleware. Its context ends with the connection, with the server, and after the connect timeout.

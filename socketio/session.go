@@ -28,6 +28,7 @@ type session struct {
 	left    []string           // namespaces from which the server disconnected it: packets may still be on their way
 	cancel  context.CancelFunc // of the middleware at work
 	ended   bool
+	reason  string
 	box     mailbox
 }
 
@@ -158,7 +159,7 @@ func (s *session) fail(err error) {
 // client sent before has been handled.
 func (s *session) end(reason string) {
 	s.mu.Lock()
-	s.ended = true
+	s.ended, s.reason = true, reason
 	sockets, cancel := slices.Clone(s.sockets), s.cancel
 	s.mu.Unlock()
 	if cancel != nil {
@@ -182,11 +183,11 @@ func (s *session) over(reason string) {
 	}
 }
 
-// isOver tells whether the connection has ended.
-func (s *session) isOver() bool {
+// isOver tells whether the connection has ended, and why.
+func (s *session) isOver() (bool, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended
+	return s.ended, s.reason
 }
 
 func (s *session) find(namespace string) *Socket {

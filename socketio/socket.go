@@ -13,8 +13,9 @@ import (
 
 // Reasons that OnDisconnect gets beside those of engineio.Reason. The words are the reference server's.
 const (
-	reasonClient = "client namespace disconnect"
-	reasonServer = "server namespace disconnect"
+	reasonClient  = "client namespace disconnect"
+	reasonServer  = "server namespace disconnect"
+	reasonRefused = "connection refused" // ours: middleware refused, here or further on
 )
 
 type state uint8
@@ -101,7 +102,8 @@ func (s *Socket) OnAny(f func(*Event)) {
 	s.any = f
 }
 
-// OnDisconnect sets the handler that is called once, last, when the socket has left its namespace. Nothing can be sent any more.
+// OnDisconnect sets the handler that is called once, last, when the socket has left its namespace; nothing can be sent any more. Set
+// by middleware it is also called for a socket that does not get as far as OnConnection, so that what was prepared can be undone.
 func (s *Socket) OnDisconnect(f func(reason string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
