@@ -1,6 +1,7 @@
 package engineio_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -147,7 +148,7 @@ func TestFailedUpgradesLeavePollingAlone(t *testing.T) {
 		"binary probe":        func(f *fixture, c *wsClient) { c.binary([]byte("2probe")) },
 		"garbage after probe": func(f *fixture, c *wsClient) { c.send("2probe"); c.want("3probe"); c.send("zzz") },
 		"message after probe": func(f *fixture, c *wsClient) { c.send("2probe"); c.want("3probe"); c.send("4early") },
-		"broken frame":        func(f *fixture, c *wsClient) { c.raw([]byte{0xff, 0xff, 0xff}) },
+		"broken frame":        func(f *fixture, c *wsClient) { c.raw(bytes.Repeat([]byte{0xff}, 14)) },
 		"hangs up":            func(f *fixture, c *wsClient) { c.conn.Close() },
 		"dies after probe":    func(f *fixture, c *wsClient) { c.send("2probe"); c.want("3probe"); c.conn.Close() },
 	} {
