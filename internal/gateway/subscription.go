@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/socketio/engineio"
+)
+
+// subscription is one socket's hearing of one room; it implements chat.Listener. One that holds keeps what is delivered until the
+// answer that announces it is out.
+type subscription struct {
+	c      *conn
+	joined chat.Seq // the beginning of the membership it is for
+	ended  atomic.Bool
+
+	mu      sync.Mutex
+	holding bool
+	held    []chat.Frame
+	bytes   int
+}
+
+var _ chat.Listener = (*subscription)(nil)
+
+// Deliver passes a frame on, or keeps it; a socket for which too much is kept is closed, and comes back.
+func (s *subscription) Deliver(f chat.Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.holding {
+		s.c.push(f)
+		return
+	}
+	if s.bytes += f.Size; s.bytes > s.c.g.holdMost() {
+		s.held = nil
+		s.c.sock.CloseTransport(engineio.SlowClient)
+		return
+	}
+	s.held = append(s.held, f)
+}
+
+// Ready waits until the socket has taken most of what it was given.
+func (s *subscription) Ready(ctx context.Context) error { return s.c.drained(ctx) }
+
+// Ended forgets the subscription. Where the room had to be closed, so is the socket: it comes back and resumes.
+func (s *subscription) Ended(room chat.RoomID, why chat.Code) {
+	s.ended.Store(true)
+	s.c.mu.Lock()
+	if s.c.subs[room] == s {
+		delete(s.c.subs, room)
+	}
+	s.c.mu.Unlock()
+	if why != chat.CodeNotFound {
+		s.c.sock.CloseTransport(engineio.TransportClose)
+	}
+}
+
+// release sends what was held, in order, and passes on what comes from now on.
+func (s *subscription) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.held {
+		s.c.push(f)
+	}
+	s.holding, s.held, s.bytes = false, nil, 0
+}
+
+// errGone says that the socket left in the middle.
+var errGone = errors.New("the socket is gone")
+
+// attach subscribes the socket to a room, after a place. The room must be this goroutine's by its place in the executor, so that there
+// is one subscription per room. What finishes after the socket is gone undoes itself.
+func (c *conn) attach(ctx context.Context, room chat.RoomID, after chat.Seq, hold bool) (*subscription, chat.Attached, error) {
+	done, err := c.reserve(room)
+	if err != nil {
+		return nil, chat.Attached{}, err
+	}
+	defer done()
+	c.detach(room)
+	ctx, cancel := c.whileThere(ctx)
+	defer cancel()
+	s := &subscription{c: c, holding: hold}
+	at, err := c.g.cfg.Rooms.Attach(ctx, room, c.who.User, after, s)
+	if err != nil {
+		return nil, at, err
+	}
+	s.joined = at.View.Member(c.who.User.ID).Joined
+	c.mu.Lock()
+	gone := c.gone
+	if !gone && !s.ended.Load() {
+		if c.subs == nil {
+			c.subs = map[chat.RoomID]*subscription{}
+		}
+		c.subs[room] = s
+	}
+	c.mu.Unlock()
+	if gone {
+		c.g.cfg.Rooms.Detach(room, s)
+		return nil, at, errGone
+	}
+	return s, at, nil
+}
+
+// detach ends a subscription, if there is one.
+func (c *conn) detach(room chat.RoomID) {
+	c.mu.Lock()
+	s := c.subs[room]
+	delete(c.subs, room)
+	c.mu.Unlock()
+	if s != nil {
+		c.g.cfg.Rooms.Detach(room, s)
+	}
+}
