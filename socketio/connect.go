@@ -52,7 +52,16 @@ func (s *session) connect(in *incoming) {
 	sock := newSocket(s, ns, in.Data)
 	c := &Connecting{Socket: sock, Auth: sock.auth, Request: s.eio.Request()}
 	c.PID, c.Offset = recovery(sock.auth)
-	if err := s.ask(ns, c); err != nil {
+	answered := false
+	defer func() {
+		if !answered { // a panic, which is about to end the connection
+			sock.detach()
+			sock.disconnected(string(engineio.ForcedServerClose))
+		}
+	}()
+	err := s.ask(ns, c)
+	answered = true
+	if err != nil {
 		s.turnAway(sock, err)
 		return
 	}
