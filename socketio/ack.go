@@ -21,22 +21,17 @@ func (s *Socket) EmitWithAck(ctx context.Context, name string, args ...any) (Arg
 	if err != nil {
 		return Arguments{}, err
 	}
-	type result struct {
-		args Arguments
-		err  error
-	}
 	done := make(chan result, 1)
-	err = s.expect(id, f, func(a Arguments, err error) { done <- result{a, err} })
+	err = s.expect(id, f, func(a Arguments, err error) { done <- result{Answer{s, a}, err} })
 	if err != nil {
 		return Arguments{}, err
 	}
-	select {
-	case r := <-done:
-		return r.args, r.err
-	case <-ctx.Done():
+	r, err := next(ctx, done)
+	if err != nil {
 		s.forget(id)
-		return Arguments{}, ctx.Err()
+		return Arguments{}, err
 	}
+	return r.Arguments, r.err
 }
 
 // EmitWithAck sends the event to all sockets addressed and collects their answers, in the order they come. It returns when all that
@@ -48,10 +43,6 @@ func (b Broadcast) EmitWithAck(ctx context.Context, name string, args ...any) ([
 		return nil, err
 	}
 	targets := b.targets()
-	type result struct {
-		Answer
-		err error
-	}
 	results := make(chan result, len(targets))
 	asked := targets[:0]
 	for _, s := range targets {
@@ -61,19 +52,39 @@ func (b Broadcast) EmitWithAck(ctx context.Context, name string, args ...any) ([
 	}
 	answers := make([]Answer, 0, len(asked))
 	for range asked {
-		select {
-		case r := <-results:
-			if r.err == nil {
-				answers = append(answers, r.Answer)
-			}
-		case <-ctx.Done():
+		r, err := next(ctx, results)
+		if err != nil {
 			for _, s := range asked {
 				s.forget(id)
 			}
-			return answers, ctx.Err()
+			return answers, err
+		}
+		if r.err == nil {
+			answers = append(answers, r.Answer)
 		}
 	}
 	return answers, nil
+}
+
+// result is an answer, or why there is none.
+type result struct {
+	Answer
+	err error
+}
+
+// next waits for a result. What is there counts also when ctx has ended.
+func next(ctx context.Context, results <-chan result) (result, error) {
+	select {
+	case r := <-results:
+		return r, nil
+	default:
+	}
+	select {
+	case r := <-results:
+		return r, nil
+	case <-ctx.Done():
+		return result{}, ctx.Err()
+	}
 }
 
 // expect sends f and has then called exactly once, with the answer or with ErrNotConnected, unless forget comes first. When it

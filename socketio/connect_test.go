@@ -202,7 +202,11 @@ func TestDisconnectDuringMiddleware(t *testing.T) {
 
 func TestPanicsEndOneConnection(t *testing.T) {
 	f := serve(t, socketio.Options{})
-	f.Of("/middleware").Use(func(context.Context, *socketio.Connecting) error { panic("middleware") })
+	undone := make(chan string, 1)
+	f.Of("/middleware").Use(func(_ context.Context, c *socketio.Connecting) error {
+		c.Socket.OnDisconnect(func(reason string) { undone <- reason })
+		panic("middleware")
+	})
 	f.Of("/connection").OnConnection(func(*socketio.Socket) { panic("connection") })
 	f.root.On("panic", func(*socketio.Event) { panic("event") })
 	f.root.On("ping", func(e *socketio.Event) { _ = e.Ack() })
@@ -216,6 +220,9 @@ func TestPanicsEndOneConnection(t *testing.T) {
 		if reason := get(t, gone); reason != string(engineio.ForcedServerClose) {
 			t.Errorf("%s: reason %q", text, reason)
 		}
+	}
+	if reason := get(t, undone); reason != string(engineio.ForcedServerClose) {
+		t.Errorf("middleware: reason %q", reason)
 	}
 	bystander.Send(`421["ping"]`)
 	bystander.Want(`431[]`)
