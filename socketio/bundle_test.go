@@ -38,38 +38,20 @@ func TestClientBundle(t *testing.T) {
 		{"known", "GET", "socket.io.js", map[string]string{"If-None-Match": `"4.8.4"`}, 304, "", nil},
 		{"known, weak, in a list", "GET", "socket.io.js", map[string]string{"If-None-Match": `"4.8.3", W/"4.8.4"`}, 304, "", nil},
 		{"older", "GET", "socket.io.js", map[string]string{"If-None-Match": `"4.8.3"`}, 200, "io()", nil},
-		{"friend", "GET", "socket.io.js", map[string]string{"Origin": "http://good"}, 200, "io()", map[string]string{"Access-Control-Allow-Origin": "http://good"}},
+		{"friend", "GET", "socket.io.js", map[string]string{"Origin": "http://good"}, 200, "io()",
+			map[string]string{"Access-Control-Allow-Origin": "http://good"}},
 		{"stranger", "GET", "socket.io.js", map[string]string{"Origin": "http://bad"}, 200, "io()", map[string]string{"Access-Control-Allow-Origin": ""}},
 		{"file that is not there", "GET", "socket.io.min.js", nil, 400, `{"code":0,"message":"Transport unknown"}`, nil},
 		{"file that is not for clients", "GET", "secret.txt", nil, 400, `{"code":0,"message":"Transport unknown"}`, nil},
 		{"wrong method", "POST", "socket.io.js", nil, 400, `{"code":0,"message":"Transport unknown"}`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			req, err := http.NewRequestWithContext(t.Context(), c.method, f.base+c.file, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Accept-Encoding", "identity")
-			for k, v := range c.header {
-				req.Header.Set(k, v)
-			}
-			res, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			body := io.Reader(res.Body)
-			if res.Header.Get("Content-Encoding") == "gzip" {
-				if body, err = gzip.NewReader(res.Body); err != nil {
-					t.Fatal(err)
-				}
-			}
-			text, err := io.ReadAll(body)
-			if err != nil || res.StatusCode != c.status || string(text) != c.body {
-				t.Errorf("%d %q, %v", res.StatusCode, text, err)
+			header, status, text := fetch(t, c.method, f.base+c.file, c.header)
+			if status != c.status || text != c.body {
+				t.Errorf("%d %q", status, text)
 			}
 			for k, want := range c.want {
-				if got := res.Header.Get(k); got != want {
+				if got := header.Get(k); got != want {
 					t.Errorf("%s: %q, want %q", k, got, want)
 				}
 			}
@@ -77,14 +59,38 @@ func TestClientBundle(t *testing.T) {
 	}
 }
 
-func TestNoBundle(t *testing.T) {
-	f := serve(t, socketio.Options{})
-	res, err := http.Get(f.base + "socket.io.js")
+// fetch makes a request and unpacks the answer.
+func fetch(t *testing.T, method, address string, header map[string]string) (http.Header, int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Encoding", "identity")
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusBadRequest {
-		t.Errorf("status %d", res.StatusCode)
+	body := io.Reader(res.Body)
+	if res.Header.Get("Content-Encoding") == "gzip" {
+		if body, err = gzip.NewReader(res.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Header, res.StatusCode, string(text)
+}
+
+func TestNoBundle(t *testing.T) {
+	f := serve(t, socketio.Options{})
+	if _, status, _ := fetch(t, http.MethodGet, f.base+"socket.io.js", nil); status != http.StatusBadRequest {
+		t.Errorf("status %d", status)
 	}
 }

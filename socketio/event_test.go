@@ -108,11 +108,19 @@ func TestAckOnce(t *testing.T) {
 	f := serve(t, socketio.Options{})
 	errs := make(chan error, 3)
 	f.root.On("asked", func(e *socketio.Event) {
+		if !e.HasAck() {
+			t.Error("no answer is wanted")
+		}
 		errs <- e.Ack(func() {}) // cannot be encoded, so the answer is still owed
 		errs <- e.Ack(1)
 		errs <- e.Ack(2)
 	})
-	f.root.On("told", func(e *socketio.Event) { errs <- e.Ack(1) })
+	f.root.On("told", func(e *socketio.Event) {
+		if e.HasAck() {
+			t.Error("an answer is wanted that was not asked for")
+		}
+		errs <- e.Ack(1)
+	})
 	kept := make(chan *socketio.Event, 1)
 	f.root.On("kept", func(e *socketio.Event) { kept <- e })
 	c := f.join(t)

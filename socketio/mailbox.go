@@ -50,30 +50,19 @@ func (s *session) post(it item, inline bool) {
 	s.work(it, !inline)
 }
 
-// work does it and what is queued behind it. hand: on a goroutine of its own.
+// work does it and what is queued behind it. hand: on a goroutine of its own. On the reading goroutine nothing slow can be met in
+// the queue: while it works here, it posts no packets.
 func (s *session) work(it item, hand bool) {
 	if hand || it.slow() {
-		s.srv.spawn(func() {
-			s.run(it)
-			s.drain(true)
-		})
+		s.srv.spawn(func() { s.drain(it) })
 		return
 	}
-	s.run(it)
-	s.drain(false)
+	s.drain(it)
 }
 
-// drain works the queue off. own: the goroutine is there for nothing else and may block.
-func (s *session) drain(own bool) {
-	for {
-		it, ok := s.take()
-		if !ok {
-			return
-		}
-		if it.slow() && !own {
-			s.work(it, true)
-			return
-		}
+// drain does it and works the queue off.
+func (s *session) drain(it item) {
+	for ok := true; ok; it, ok = s.take() {
 		s.run(it)
 	}
 }
