@@ -126,7 +126,7 @@ func TestSlowMiddleware(t *testing.T) {
 }
 
 func TestConnectTimeout(t *testing.T) {
-	f := serve(t, socketio.Options{ConnectTimeout: 300 * time.Millisecond})
+	f := serve(t, socketio.Options{ConnectTimeout: time.Second})
 	f.Of("/slow").Use(func(ctx context.Context, _ *socketio.Connecting) error {
 		<-ctx.Done()
 		return ctx.Err()

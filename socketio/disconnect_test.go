@@ -17,7 +17,7 @@ import (
 
 // Every way of ending a socket gives its reason, and leaves nothing in the namespace.
 func TestReasons(t *testing.T) {
-	f := serve(t, socketio.Options{Engine: engineio.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}})
+	f := serve(t, socketio.Options{Engine: engineio.Options{PingInterval: time.Second, PingTimeout: time.Second}})
 	for _, c := range []struct {
 		reason string
 		end    func(*rawclient.Socket, *socketio.Socket)

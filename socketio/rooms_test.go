@@ -69,7 +69,6 @@ func TestRooms(t *testing.T) {
 		{"4", s[3].Broadcast().Except("a", "b")},
 		{"01", s[4].To("a")},
 		{"12", s[0].To("a", "b", s[0].ID())},
-		{"01234", f.root.Volatile()},
 	} {
 		if err := c.to.Emit("x", 1); err != nil {
 			t.Fatal(err)

@@ -58,7 +58,7 @@ func connected(t *testing.T, base string) *rawclient.Socket {
 }
 
 func TestLeavingKeepsTheConnection(t *testing.T) {
-	s := connected(t, start(t, "-ping-interval=200ms", "-ping-timeout=1m"))
+	s := connected(t, start(t, "-ping-interval=1s", "-ping-timeout=1m"))
 	s.Send("41")
 	s.Want("2") // it lives
 }
