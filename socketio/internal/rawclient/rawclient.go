@@ -66,14 +66,17 @@ func Open(t testing.TB, base string) *Socket {
 	return s
 }
 
-// Join opens a session, joins a namespace with a CONNECT packet such as 40/custom,{} and takes the answer.
+// Join opens a session, joins a namespace with a CONNECT packet such as 40/custom,{} and takes the answer. Pings that come before it
+// are answered.
 func Join(t testing.TB, base, connect string) *Socket {
 	t.Helper()
 	s := Open(t, base)
+	s.Heartbeat = true
 	s.Send(connect)
 	if answer := s.Next(); !strings.HasPrefix(answer, "40") {
 		t.Fatalf("%s: got %s", connect, answer)
 	}
+	s.Heartbeat = false
 	return s
 }
 
