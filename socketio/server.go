@@ -68,6 +68,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Connections is the number of open connections, whatever namespaces they have joined.
 func (srv *Server) Connections() int { return srv.engine.Sessions() }
 
+// Waiting is the number of connections that have joined no namespace yet.
+func (srv *Server) Waiting() int { return srv.waiting.count() }
+
 // Close ends every connection ("server shutting down"), so that the clients come back by themselves, and waits until their
 // OnDisconnect handlers have run, or until ctx ends, whose error it then returns.
 func (srv *Server) Close(ctx context.Context) error {

@@ -31,6 +31,13 @@ func (w *waiting) add(s *session) {
 	}
 }
 
+// count is how many wait.
+func (w *waiting) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.list.Len()
+}
+
 // remove forgets s; it may be called more than once.
 func (w *waiting) remove(s *session) {
 	w.mu.Lock()

@@ -55,6 +55,9 @@ type Options struct {
 	// request of a session. A *Refusal chooses the answer, any other error is
 	// answered with 403, code 4, and the words "Forbidden".
 	Allow func(r *http.Request) error
+	// Admit counts a new session in, after Allow, or refuses it as Allow does.
+	// What it returns is called once, when nothing of the session remains.
+	Admit func(r *http.Request) (release func(), err error)
 	// NewID makes a session id: unguessable, URL-safe, never used before. An
 	// empty one refuses the handshake. Default: 20 characters, 120 random bits.
 	NewID func() string
@@ -103,7 +106,7 @@ func randomID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Refusal is an error of Options.Allow that chooses the answer.
+// Refusal is an error of Options.Allow or Admit that chooses the answer.
 type Refusal struct {
 	Status     int           // HTTP status; 403 when 0
 	Code       int           // Engine.IO error code; 4 when 0

@@ -120,6 +120,13 @@ func (srv *Server) newSession(r *http.Request, query url.Values) (*Session, *Ref
 	if s.id == "" {
 		return nil, badRequest()
 	}
+	if srv.opts.Admit != nil {
+		release, err := srv.opts.Admit(r)
+		if err != nil {
+			return nil, forbidden(err)
+		}
+		s.release = release
+	}
 	if wantsWebsocket(r) {
 		s.out.push(encodeFrame(packet.EnginePacket{Type: packet.EngineOpen, Data: s.handshake()}))
 	}
@@ -127,6 +134,9 @@ func (srv *Server) newSession(r *http.Request, query url.Values) (*Session, *Ref
 	s.startHeartbeat()
 	if refusal := srv.register(s); refusal != nil {
 		s.timer.Stop()
+		if s.release != nil {
+			s.release()
+		}
 		return nil, refusal
 	}
 	return s, nil
@@ -169,6 +179,9 @@ func (srv *Server) released(s *Session) {
 		srv.alive--
 		srv.idleLocked()
 	}()
+	if s.release != nil {
+		s.release()
+	}
 	if srv.opts.Release != nil {
 		srv.opts.Release(s)
 	}

@@ -34,9 +34,10 @@ const (
 //
 // Locks, outer first: call, mu, Server.mu.
 type Session struct {
-	srv *Server
-	id  string
-	req *Request
+	srv     *Server
+	id      string
+	req     *Request
+	release func() // of Options.Admit; may be nil
 
 	// call is held while the handler is called, and from the birth of the
 	// session until Open has returned.
