@@ -211,9 +211,15 @@ export class App {
     room.divider = room.unread > 0 || room.unreadMore ? room.read : 0;
     if (room.membership === 'joined') this.keep.set('lastRoom', room.id);
     if (!this.ready || room.membership !== 'joined') return;
-    if (room.timeline.position === 0) void this.reading.open(room).then(() => (seq && room.timeline.loaded ? this.reading.around(room, seq) : undefined));
-    else if (seq) void this.reading.around(room, seq);
-    else if (room.unreadMore && room.read > 0) void this.reading.around(room, room.read);
+    if (room.timeline.position === 0) void this.reading.open(room).then(() => this.#land(room, seq));
+    else this.#land(room, seq);
+  }
+
+  /** A room opens at the message that was asked for, else at the first unread one, else at its end. */
+  #land(room: RoomState, seq: number | undefined): void {
+    if (room !== this.current || !room.timeline.loaded) return;
+    if (seq) void this.reading.around(room, seq);
+    else if (room.unreadMore && room.read > 0) void this.reading.around(room, room.read, 0);
     else if (!room.timeline.attached) void this.reading.latest(room);
   }
 

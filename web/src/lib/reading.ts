@@ -99,18 +99,18 @@ export class Reading {
     if (this.#take(room, answer)) room.timeline.landed(answer.data, true);
   }
 
-  /** around shows a place in the middle, with the message of that seq in view. */
-  async around(room: RoomState, seq: number): Promise<void> {
+  /** around shows a place in the middle, with the message of that seq in view; mark 0 leaves it without a highlight. */
+  async around(room: RoomState, seq: number, mark = seq): Promise<void> {
     if (room.timeline.rows.some((row) => row.seq === seq)) {
-      room.target = seq;
+      room.target = mark;
       return;
     }
     room.jumping = true;
     const answer = await this.#page(room, { around: seq });
     room.jumping = false;
     if (!this.#take(room, answer)) return;
+    room.target = mark;
     room.timeline.landed(answer.data, false);
-    room.target = seq;
   }
 
   /** fill asks for what a gap stands for. It gives the reason when that can not be had. */

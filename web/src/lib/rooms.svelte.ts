@@ -110,6 +110,7 @@ export class Rooms {
     const messages = room.timeline.rows.filter((row) => row.kind === 'message');
     room.unread = messages.filter((row) => row.seq > room.read && row.message.user.id !== me).length;
     room.unreadMore = room.timeline.hasOlder && messages.length > 0 && messages[0]!.seq > room.read;
+    if (room.unread > 0 && room.divider === 0) room.divider = room.read;
   }
 
   /** gone forgets a room that was left: nothing of it stays on the page. */

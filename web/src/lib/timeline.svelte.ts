@@ -25,8 +25,8 @@ export class Timeline {
   atEnd = true;
   /** The highest seq received live: what `since` says. 0: not open. */
   position = 0;
-  /** Counts what makes answers that are still under way obsolete. */
-  epoch = 0;
+  /** Counts the windows: a new one makes answers that are still under way obsolete, and is placed anew on the screen. */
+  epoch = $state(0);
 
   #recent: Row[] = [];
   /** The highest seq that fell out of recent. */
