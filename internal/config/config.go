@@ -47,6 +47,7 @@ type Limits struct {
 	EventsPerSocket   float64 // a second, sustained; bursts of five times as much
 	EventsPerUser     float64
 	RoomsPerUser      int
+	RoomsPerSocket    int // open at a time
 	RoomMembers       int
 	OpenRooms         int // rooms open on this node
 	TextBytes         int
@@ -127,6 +128,7 @@ func limits(fs *flag.FlagSet, l *Limits) {
 	fs.Float64Var(&l.EventsPerSocket, "events-per-socket", 100, "events a second of one socket, bursts of five times as much")
 	fs.Float64Var(&l.EventsPerUser, "events-per-user", 200, "events a second of one user on this node, bursts of five times as much")
 	fs.IntVar(&l.RoomsPerUser, "rooms-per-user", 1000, "rooms that a user may be in")
+	fs.IntVar(&l.RoomsPerSocket, "rooms-per-socket", 1000, "rooms that a socket may have open")
 	fs.IntVar(&l.RoomMembers, "room-members", 10000, "members of a room")
 	fs.IntVar(&l.OpenRooms, "open-rooms", 20000, "rooms open on this node at a time")
 	fs.IntVar(&l.TextBytes, "text-bytes", 16<<10, "bytes of a message's text")
@@ -220,7 +222,7 @@ func (l *Limits) check() error {
 	}{
 		{"sockets", float64(l.Sockets), 1}, {"sockets-per-address", float64(l.SocketsPerAddress), 1}, {"handshakes", float64(l.Handshakes), 1},
 		{"events-per-socket", l.EventsPerSocket, 1}, {"events-per-user", l.EventsPerUser, 1}, {"rooms-per-user", float64(l.RoomsPerUser), 1},
-		{"room-members", float64(l.RoomMembers), 2}, {"open-rooms", float64(l.OpenRooms), 1}, {"text-bytes", float64(l.TextBytes), 1},
+		{"rooms-per-socket", float64(l.RoomsPerSocket), 1}, {"room-members", float64(l.RoomMembers), 2}, {"open-rooms", float64(l.OpenRooms), 1}, {"text-bytes", float64(l.TextBytes), 1},
 		{"name-bytes", float64(l.NameBytes), 4}, {"json-depth", float64(l.JSONDepth), 3}, {"page-size", float64(l.PageSize), 1},
 		{"payload-bytes", float64(l.PayloadBytes), 1000}, {"queue-bytes", float64(l.QueueBytes), 64 << 10},
 		{"reserve-bytes", float64(l.ReserveBytes), 0}, {"segment-bytes", float64(l.SegmentBytes), 1 << 20},
