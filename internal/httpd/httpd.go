@@ -26,15 +26,15 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", c.Socket)
 	mux.Handle("/socket.io", c.Socket)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", readyz(c.Health))
-	mux.HandleFunc("GET /metrics", guardMetrics(c))
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("/readyz", readyz(c.Health))
+	mux.HandleFunc("/metrics", guardMetrics(c))
 	if c.App == nil {
-		mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			plain(w, http.StatusServiceUnavailable, "This hubbub was built without its page: run make web, then build again.\n")
 		})
 	} else {
-		mux.Handle("GET /", newPage(c.App))
+		mux.Handle("/", newPage(c.App))
 	}
 	return secure(mux)
 }
@@ -59,6 +59,11 @@ func secure(next http.Handler) http.Handler {
 			h.Set("X-Frame-Options", "DENY")
 			h.Set("Referrer-Policy", "no-referrer")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, "/socket.io") {
+			h.Set("Allow", "GET, HEAD")
+			plain(w, http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.\n")
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
