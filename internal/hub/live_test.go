@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/hub"
 )
 
 // live makes room "r" with ann and bob (offsets 0 and 1) and a socket of bob's at its head.
@@ -133,6 +134,23 @@ func TestLostLastMessageIsFoundByDigest(t *testing.T) {
 			t.Errorf("stats: %+v", n)
 		}
 	})
+}
+
+// Digests that follow on each other say nothing of a hole that opened before them.
+func TestDigestsDoNotJumpAHole(t *testing.T) {
+	for broken, want := range map[hub.Break][]any{"": {2, 3}, hub.DigestPerPartition: {3}} {
+		run(t, func(c *hub.Config) { c.Breaks = hub.Breaks{broken: true} }, func(w *world) {
+			s := live(w)
+			w.digest()
+			w.log.change(func() { w.log.down = true })
+			w.spanOf(w.put(chat.KindMessage, "r", "ann")) // published and lost
+			w.sleep(3 * second)
+			w.log.change(func() { w.log.down = false })
+			w.sleep(3 * second)
+			w.say("r", "ann")
+			s.wants(t, want...)
+		})
+	}
 }
 
 func TestFallbackAndItsEnd(t *testing.T) {
