@@ -2,7 +2,7 @@
 // ids that are the fold of the log through it; spans move it on, from wherever they come (DESIGN.md §4, Spans and Hub; the rules are
 // those of the executable model beside it). The hub owns the set of sockets of a room and hands each record to them once.
 //
-// Locks, outermost first: partition.mu → room.mu → slot.mu; room.mu → scanner.mu; room.mu → presence.mu; partition.mu → Hub.life.
+// Locks, outermost first: partition.mu → room.mu → slot.mu; room.mu → scanner.mu; room.mu → presence.mu; Hub.life is innermost.
 // Nothing that blocks is called under any of them: not the bus, the log, the history, the presence, nor Listener.Ready. Deliver, Ended
 // and the Encoder are called under room.mu, and never block.
 //

@@ -17,6 +17,8 @@ type memLog struct {
 	proof uint64
 	tails int           // calls of Tail
 	grew  chan struct{} // closed when anything changes
+	below chat.Seq      // a Tail from below it waits
+	gate  chan struct{} // for this to be closed
 }
 
 func newMemLog(partitions int) *memLog {
@@ -69,7 +71,15 @@ func (l *memLog) Info(context.Context) (chat.LogInfo, error) {
 func (l *memLog) Tail(ctx context.Context, p int, after chat.Mark, f func([]chat.Record, chat.Mark, bool) error) error {
 	l.mu.Lock()
 	l.tails++
+	below, gate := l.below, l.gate
 	l.mu.Unlock()
+	if after.Seq < below {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	at := after
 	for {
 		l.mu.Lock()

@@ -89,8 +89,9 @@ func (h *Hub) tickEvery() time.Duration {
 // tick begins the fallback where digests fail to come, and closes rooms that nobody uses.
 func (h *Hub) tick() {
 	crowded := int(h.count.openRooms.Load()) > h.cfg.Limits.OpenRooms*3/4
+	empty := 0
 	for _, p := range h.parts {
-		ready, empty := false, 0
+		ready := false
 		for _, r := range p.snapshot() {
 			isReady, isEmpty := h.tidy(r, crowded, empty)
 			ready = ready || isReady
@@ -102,7 +103,7 @@ func (h *Hub) tick() {
 	}
 }
 
-// tidy closes a room that has outlived its use. empty: how many rooms that do not exist the partition holds besides.
+// tidy closes a room that has outlived its use. empty: how many rooms that do not exist have been met before.
 func (h *Hub) tidy(r *room, crowded bool, empty int) (ready, isEmpty bool) {
 	shut := r.shut(func() bool {
 		ready, isEmpty = r.ready, r.ready && !r.view.Exists()

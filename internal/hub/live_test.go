@@ -3,7 +3,6 @@ package hub_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,29 +238,6 @@ func TestLogOutageDuringAHole(t *testing.T) {
 		s.wants(t, seqs(2, 62)...)
 		if n := w.hub.Stats(); n.AheadDropped == 0 {
 			t.Errorf("nothing was dropped: %+v", n)
-		}
-	})
-}
-
-func TestManyRoomsShareAScan(t *testing.T) {
-	run(t, nil, func(w *world) {
-		for i := range 200 {
-			w.put(chat.KindCreate, chat.RoomID(fmt.Sprint("r", i)), "ann")
-		}
-		errs := make(chan error, 200)
-		for i := range 200 {
-			go func() {
-				_, _, err := w.hub.View(context.Background(), chat.RoomID(fmt.Sprint("r", i)), 0)
-				errs <- err
-			}()
-		}
-		for range 200 {
-			if err := <-errs; err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := w.log.tails; n > 40 {
-			t.Errorf("%d readings of the log for 200 rooms", n)
 		}
 	})
 }

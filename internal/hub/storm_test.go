@@ -30,6 +30,7 @@ type storm struct {
 	quiet   bool // no more traffic
 	drop    float64
 	late    bool
+	begun   time.Time
 	rate    float64       // of traffic
 	churn   float64       // the part of it that is joins and leaves
 	rests   time.Duration // when traffic ends
@@ -62,7 +63,7 @@ var stormRooms = []chat.RoomID{"a", "b", "c"}
 // runStorm gives what was wrong, or nothing.
 func runStorm(t *testing.T, seed uint64, broken hub.Break) (bad string) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &storm{rng: rand.New(rand.NewPCG(seed, 1)), log: newMemLog(1)}
+		s := &storm{rng: rand.New(rand.NewPCG(seed, 1)), log: newMemLog(1), begun: time.Now()}
 		s.hist = &memHistory{log: s.log, recent: 40}
 		s.rate, s.churn, s.noBus = 0.5/float64(1+s.rng.IntN(20)), 0.05+0.3*s.rng.Float64(), s.chance(0.2)
 		if s.rests = 16 * second; s.chance(0.4) {
@@ -88,8 +89,8 @@ func runStorm(t *testing.T, seed uint64, broken hub.Break) (bad string) {
 		for i := range 4 {
 			s.clients = append(s.clients, newStormClient(s, chat.UserID(fmt.Sprint("u", i))))
 		}
-		for begun := time.Now(); time.Since(begun) < 24*second && s.failure() == ""; time.Sleep(20 * time.Millisecond) {
-			s.calm, s.quiet = time.Since(begun) > 12*second, time.Since(begun) > s.rests
+		for ; time.Since(s.begun) < 24*second && s.failure() == ""; time.Sleep(20 * time.Millisecond) {
+			s.calm, s.quiet = time.Since(s.begun) > 12*second, time.Since(s.begun) > s.rests
 			s.step()
 		}
 		s.finish()

@@ -160,7 +160,7 @@ func (k *stormSocket) take(f chat.Frame) {
 	}
 	switch x := f.Wire.(type) {
 	case chat.Gap:
-		if x.Reason == chat.GapReset {
+		if x.Reason == chat.GapReset || x.Reason == chat.GapUnavailable && time.Since(s.begun) > 16*second {
 			s.fail("%s got %+v", k.c.user.ID, x)
 		}
 		v.gaps = append(v.gaps, [2]chat.Seq{x.From, x.To})
