@@ -72,13 +72,6 @@ func (s *slots) end(k slotKey) {
 	t.stop()
 }
 
-// size gives the number of slots in use.
-func (s *slots) size() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.m)
-}
-
 // bind gives a context that ends with ctx or with a Detach.
 func (t *slot) bind(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
