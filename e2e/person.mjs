@@ -4,6 +4,7 @@ export class Person {
     this.got = [];
     this.since = {};
     this.name = options.name ?? "Ada";
+    this.withError = Boolean(options.retries || options.ackTimeout); // then the library puts an error in front of the answer
     this.socket = io(url, {
       forceNew: true,
       reconnectionDelay: 100,
@@ -33,7 +34,8 @@ export class Person {
 
   ask(name, payload) {
     return new Promise((resolve, reject) => {
-      this.socket.emit(name, payload, (a) => (a.ok ? resolve(a.data) : reject(Object.assign(new Error(a.error.message), a.error))));
+      const answered = (a) => (a.ok ? resolve(a.data) : reject(Object.assign(new Error(a.error.message), a.error)));
+      this.socket.emit(name, payload, this.withError ? (err, a) => (err ? reject(err) : answered(a)) : answered);
     });
   }
 

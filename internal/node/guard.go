@@ -1,0 +1,25 @@
+package node
+
+import (
+	"sync/atomic"
+
+	"github.com/hubbub-chat/hubbub/internal/chat"
+)
+
+// guardedLog refuses appends while the log is not the one that the store belongs to: a record in the wrong log would be lost to
+// history, and a seq of the wrong log would mix two orders (DESIGN.md §1). Reading goes on.
+type guardedLog struct {
+	chat.Log
+	refused atomic.Pointer[chat.Error]
+}
+
+func (g *guardedLog) Append(r chat.Record, done func(chat.Seq, error)) {
+	if err := g.refused.Load(); err != nil {
+		done(0, err)
+		return
+	}
+	g.Log.Append(r, done)
+}
+
+// refuse begins or (nil) ends the refusal.
+func (g *guardedLog) refuse(err *chat.Error) { g.refused.Store(err) }

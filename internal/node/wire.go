@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+
+	"github.com/hubbub-chat/hubbub/internal/auth"
+	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/config"
+	"github.com/hubbub-chat/hubbub/internal/gateway"
+	"github.com/hubbub-chat/hubbub/internal/httpd"
+	"github.com/hubbub-chat/hubbub/internal/hub"
+	"github.com/hubbub-chat/hubbub/internal/persist"
+	"github.com/hubbub-chat/hubbub/internal/relay"
+	"github.com/hubbub-chat/hubbub/socketio"
+	"github.com/hubbub-chat/hubbub/socketio/engineio"
+	"github.com/hubbub-chat/hubbub/web"
+)
+
+// wire makes every part and gives it what it asks for, from the log upwards.
+func (n *Node) wire(ctx context.Context) error {
+	e, l := n.engines, n.conf.Limits
+	info, err := e.log.Info(ctx)
+	if err != nil {
+		return err
+	}
+	times := chat.DefaultTimes()
+	times.KeepBehind = n.conf.Keep
+	n.health = newHealth(n.logger)
+	n.log = &guardedLog{Log: e.log}
+	n.persister = persist.New(n.log, e.store, persist.Options{Store: storeName(n.conf), Times: times, Logger: n.logger, Trim: true})
+	var mismatch *persist.Mismatch
+	if err := n.persister.Check(ctx); errors.As(err, &mismatch) {
+		return mismatch // any other error: the store is away, and the node runs without it
+	}
+	n.relay = relay.New(n.log, e.bus, relay.Options{Times: times, Logger: n.logger})
+	n.history = newInterim(n.log, e.store, e.store, interimOptions{Partitions: len(info.Partitions), RoomMembers: l.RoomMembers, Logger: n.logger})
+	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: "this",
+		Partitions: len(info.Partitions), Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms}, Logger: n.logger})
+	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: len(info.Partitions),
+		Paused: func() bool { return n.persister.State().Phase == persist.Paused }, Here: n.here},
+		chat.Limits{TextBytes: l.TextBytes, NameBytes: l.NameBytes, RoomMembers: l.RoomMembers, RoomsPerUser: l.RoomsPerUser, PageSize: l.PageSize},
+		times, n.logger)
+	return n.wireDoor(ctx, info, times)
+}
+
+// wireDoor makes what clients meet: who they are, the protocol, the pages.
+func (n *Node) wireDoor(ctx context.Context, info chat.LogInfo, times chat.Times) error {
+	l := n.conf.Limits
+	authenticator, err := n.authenticator(ctx)
+	if err != nil {
+		return err
+	}
+	n.gateway = gateway.New(gateway.Config{Service: n.service, Rooms: n.hub, Bus: n.engines.bus, Auth: authenticator, Times: times, LogName: info.ID,
+		Status: n.health.status, Logger: n.logger, Limits: gateway.Limits{EventsPerSocket: l.EventsPerSocket, EventsPerUser: l.EventsPerUser,
+			RoomsPerSocket: l.RoomsPerSocket, JSONDepth: l.JSONDepth, QueueBytes: l.QueueBytes}})
+	proxies, err := auth.ParseProxies(n.conf.TrustProxy)
+	if err != nil {
+		return err
+	}
+	origins, err := auth.ParseOrigins(n.conf.Origins, proxies, n.logger)
+	if err != nil {
+		return err
+	}
+	n.gate = auth.NewGate(auth.GateLimits{Sockets: l.Sockets, PerAddress: l.SocketsPerAddress, Handshakes: l.Handshakes}, proxies,
+		func() int { return n.sockets.Waiting() })
+	n.sockets = newSockets(n.conf, httpd.Admission{Origins: origins, Gate: n.gate}, n.logger)
+	n.gateway.Bind(n.sockets.Of("/"))
+	n.watch()
+	var app fs.FS
+	if files, ok := web.App(); ok {
+		app = files
+	}
+	n.server = httpd.NewServer(httpd.New(httpd.Config{App: app, Socket: n.sockets, Health: n.health.get, Metrics: n.metrics(),
+		MetricsToken: n.conf.MetricsToken, Proxies: proxies}))
+	n.server.ErrorLog = slog.NewLogLogger(n.logger.Handler(), slog.LevelDebug)
+	return nil
+}
+
+// newSockets makes the Socket.IO server with the official client beside it.
+func newSockets(c config.Config, door httpd.Admission, logger *slog.Logger) *socketio.Server {
+	o := socketio.Options{MaxDepth: c.Limits.JSONDepth, Engine: engineio.Options{PingInterval: c.PingInterval, PingTimeout: c.PingTimeout,
+		MaxPayload: c.Limits.PayloadBytes, MaxQueue: c.Limits.QueueBytes, CORS: door.CORS, Allow: door.Allow, Admit: door.Admit, Logger: logger}}
+	if bundle, version, ok := web.ClientBundle(); ok {
+		o.ClientBundle, o.BundleVersion = bundle, version
+	}
+	return socketio.New(o)
+}
+
+// watch tells the health of whom to ask and whom to tell.
+func (n *Node) watch() {
+	h, e := n.health, n.engines
+	h.log = func(ctx context.Context) error { return logHealth(ctx, n) }
+	h.bus, h.saving, h.tell, h.refuse = e.bus.Ping, n.persister.State, n.gateway.SetStatus, n.log.refuse
+	h.store = func(ctx context.Context) error {
+		_, err := e.store.State(ctx)
+		return err
+	}
+}
+
+// logHealth says why sends are refused, if they are.
+func logHealth(ctx context.Context, n *Node) error {
+	switch st := n.engines.log.Stats(); {
+	case st.Failed:
+		return errors.New("the disk log has failed")
+	case st.Full:
+		return errors.New("the disk has no more free space than the reserve (--reserve-bytes)")
+	case st.Stalled, n.service.Stats().Stuck:
+		return errors.New("the log does not answer")
+	}
+	_, err := n.engines.log.Info(ctx)
+	return err
+}
+
+func (n *Node) here(room chat.RoomID, u chat.UserID) bool {
+	users, _ := n.hub.Here(room)
+	for _, x := range users {
+		if x.ID == u {
+			return true
+		}
+	}
+	return false
+}
+
+// doorkeeper lets auth answer the gateway.
+type doorkeeper struct{ auth *auth.Authenticator }
+
+func (d doorkeeper) Authenticate(ctx context.Context, c gateway.Credentials) (gateway.Identity, error) {
+	id, err := d.auth.Authenticate(ctx, auth.Credentials(c))
+	return gateway.Identity(id), err
+}
+
+func (n *Node) authenticator(ctx context.Context) (gateway.Authenticator, error) {
+	var keys auth.Keys
+	if n.conf.AuthKey != "" {
+		var err error
+		if keys, err = auth.LoadKeys(ctx, n.conf.AuthKey); err != nil {
+			return nil, err
+		}
+	}
+	name := func(s string) (string, error) { return chat.NormaliseName(s, n.conf.Limits.NameBytes) }
+	return doorkeeper{auth.NewAuthenticator(n.engines.secret, auth.NewTokens(n.engines.secret, keys), n.conf.Guests, name)}, nil
+}
