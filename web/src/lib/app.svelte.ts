@@ -38,6 +38,7 @@ export class App {
   #log = '';
   #name = '';
   #newcomer = false;
+  readonly #listed = new Map<string, ListedRoom>();
   #entered: RoomState | undefined;
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
   #spokenCount = 0;
@@ -99,6 +100,15 @@ export class App {
     if (!this.me || !this.outbox.add(room.id, this.me.id, text)) return false;
     void this.reading.latest(room);
     return true;
+  }
+
+  /** heardOf remembers how listed rooms are called, so that one can be shown before it is joined. */
+  heardOf(rooms: ListedRoom[]): void {
+    for (const room of rooms) {
+      if (this.#listed.size < MAX_ROOMS) this.#listed.set(room.id, room);
+      const known = this.rooms.known(room.id);
+      if (known && !known.info) known.info = room;
+    }
   }
 
   say(notice: string): void {
@@ -202,6 +212,7 @@ export class App {
     if (before && before !== room) before.divider = 0;
     this.#entered = room;
     if (!room) return;
+    room.info ??= this.#listed.get(room.id);
     if (room !== before) this.#enter(room, place.seq);
     else if (place.seq) void this.reading.around(room, place.seq);
   }

@@ -64,6 +64,8 @@ export class Doing {
   async search(query: string, cursor?: string): Promise<{ rooms: ListedRoom[]; cursor?: string } | Refusal> {
     const payload = { limit: 50, ...(query ? { query } : {}), ...(cursor ? { cursor } : {}) };
     const answer = await this.#app.connection.request<{ rooms: ListedRoom[]; cursor?: string }>('room:list', payload);
-    return answer.ok ? answer.data : answer.error;
+    if (!answer.ok) return answer.error;
+    this.#app.heardOf(answer.data.rooms);
+    return answer.data;
   }
 }

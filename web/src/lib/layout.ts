@@ -30,22 +30,22 @@ export function layout(rows: readonly Row[], entries: readonly Entry[], me: User
   let lastAt: number | undefined;
   let lastMessage: MessageItem | undefined;
   let drawnNew = divider === 0;
-  const day = (at: number): void => {
+  const day = (at: number, before: string): void => {
     if (lastAt === undefined || !sameDay(lastAt, at)) {
-      items.push({ kind: 'day', key: `d:${new Date(at).toDateString()}:${items.length === 0 ? 'top' : ''}`, at });
+      items.push({ kind: 'day', key: `d:${before}`, at });
       lastMessage = undefined;
     }
     lastAt = at;
   };
   const message = (item: MessageItem): void => {
-    day(item.at);
+    day(item.at, item.key);
     item.head = !lastMessage || lastMessage.user.id !== item.user.id || item.at - lastMessage.at > GROUP_MS || lastMessage.deleted === true;
     items.push(item);
     lastMessage = item;
   };
   for (const row of rows) {
     if (!drawnNew && row.kind === 'message' && row.seq > divider && row.message.user.id !== me?.id) {
-      if (lastAt === undefined || !sameDay(lastAt, row.message.at)) day(row.message.at);
+      day(row.message.at, row.key);
       items.push({ kind: 'new', key: 'new' });
       lastMessage = undefined;
       drawnNew = true;
@@ -60,7 +60,13 @@ export function layout(rows: readonly Row[], entries: readonly Entry[], me: User
     const key = ownKey(entry.userId, entry.clientId);
     if (me && !shown.has(key)) message(ofEntry(entry, key, me, lastAt));
   }
-  return items;
+  return distinct(items);
+}
+
+/** distinct sees to it that no key is there twice, whatever a server sent: the page could not draw that. */
+function distinct(items: Item[]): Item[] {
+  const keys = new Set<string>();
+  return items.filter((item) => !keys.has(item.key) && keys.add(item.key));
 }
 
 function ofRow(row: Extract<Row, { kind: 'message' }>): MessageItem {
@@ -81,14 +87,14 @@ function ofEntry(entry: Entry, key: string, me: User, after: number | undefined)
 }
 
 /** Comings and goings that follow one another become one line. */
-function note(items: Item[], row: NoteRow, day: (at: number) => void): void {
+function note(items: Item[], row: NoteRow, day: (at: number, before: string) => void): void {
   const last = items[items.length - 1];
   const passing = row.verb === 'joined' || row.verb === 'left';
   if (last?.kind === 'notes' && passing && last.notes.every((one) => one.verb === row.verb) && sameDay(last.notes[0]!.at, row.at)) {
     last.notes.push(row);
     return;
   }
-  day(row.at);
+  day(row.at, row.key);
   items.push({ kind: 'notes', key: row.key, notes: [row] });
 }
 

@@ -7,6 +7,10 @@ export function hueOf(id: string): number {
     hash ^= id.charCodeAt(i);
     hash = Math.imul(hash, 0x01000193) >>> 0;
   }
+  // Ids that differ in their last sign only must not look alike: mix every bit into every other (MurmurHash3's finish).
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  hash = (hash ^ (hash >>> 16)) >>> 0;
   return Math.floor((hash / 0x1_0000_0000) * 360);
 }
 
