@@ -61,6 +61,7 @@ type Service struct {
 	sweeper *time.Timer           // runs while there are flights
 	success time.Time             // of the latest append that succeeded
 	stuck   bool                  // none has succeeded for Times.Wait while one waits
+	acked   map[RoomID]Seq        // the newest acked here; bounded by maxAcked
 	typing  map[typist]time.Time  // when a typing notice was last passed on; bounded by maxTypists
 	counts  ServiceStats
 }
@@ -79,7 +80,7 @@ func NewService(p Ports, l Limits, t Times, log *slog.Logger) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{ports: p, limits: l.withDefaults(), times: t, log: log, flights: map[MessageID]*flight{},
+	return &Service{ports: p, limits: l.withDefaults(), times: t, log: log, flights: map[MessageID]*flight{}, acked: map[RoomID]Seq{},
 		typing: map[typist]time.Time{}}
 }
 

@@ -8,6 +8,7 @@ import (
 
 // flight is a request on its way into the log, with everybody who waits for it: the first try and its retries.
 type flight struct {
+	room    RoomID
 	sum     uint64
 	started time.Time
 	waiters []waiter
@@ -123,7 +124,7 @@ func (s *Service) start(r Record, w waiter) bool {
 		w.done(Receipt{}, ErrOverloaded)
 		return false
 	}
-	s.flights[r.ID] = &flight{sum: r.Sum, started: time.Now(), waiters: []waiter{w}}
+	s.flights[r.ID] = &flight{room: r.Room, sum: r.Sum, started: time.Now(), waiters: []waiter{w}}
 	if s.sweeper == nil {
 		s.sweeper = time.AfterFunc(s.times.Wait/20, s.sweep)
 	}
@@ -166,6 +167,9 @@ func (s *Service) finish(id MessageID, r Receipt, err error) {
 	if err == nil {
 		s.counts.Appended++
 		s.success, s.stuck = time.Now(), false
+		if f != nil {
+			s.remember(f.room, r.Seq)
+		}
 	} else {
 		s.counts.Failed++
 		s.stuck = s.stuck && len(s.flights) > 0 // nobody waits any more: the next request finds out

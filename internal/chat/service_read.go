@@ -131,11 +131,37 @@ func (s *Service) MembersOf(v *View, after UserID, limit int) MemberPage {
 	return p
 }
 
-// Messages gives a page of a room's messages to a member.
+// maxAcked bounds the rooms of which the newest acked seq is remembered. Forgetting one only lets a page come a moment too early.
+const maxAcked = 4096
+
+// remember keeps the newest seq of a room that was acked here. The caller holds mu.
+func (s *Service) remember(room RoomID, seq Seq) {
+	if len(s.acked) >= maxAcked && s.acked[room] == 0 {
+		clear(s.acked)
+	}
+	s.acked[room] = max(s.acked[room], seq)
+}
+
+// catchUp waits until the open room stands at what this node has acked in it, so that who reads after an ack finds his message. The live
+// path is a moment behind the log; if it is longer than that, the page is given as it is, and its AsOf says so.
+func (s *Service) catchUp(ctx context.Context, room RoomID) {
+	s.mu.Lock()
+	seq := s.acked[room]
+	s.mu.Unlock()
+	if seq == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.times.Resume/2)
+	defer cancel()
+	_, _, _ = s.ports.Rooms.View(ctx, room, seq)
+}
+
+// Messages gives a page of a room's messages to a member. It holds whatever this node has acked before.
 func (s *Service) Messages(ctx context.Context, u UserID, room RoomID, r Range, limit int) (Page, error) {
 	if _, err := s.member(ctx, u, room); err != nil {
 		return Page{}, err
 	}
+	s.catchUp(ctx, room)
 	r.All = false
 	p, err := s.ports.Rooms.Page(ctx, room, r, s.limit(limit))
 	if err != nil {
