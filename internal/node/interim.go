@@ -14,7 +14,9 @@ type interimOptions struct {
 
 type interim struct{ s storeEngine }
 
-func newInterim(_ chat.Log, s storeEngine, _ storeEngine, _ interimOptions) *interim { return &interim{s} }
+func newInterim(_ chat.Log, s storeEngine, _ storeEngine, _ interimOptions) *interim {
+	return &interim{s}
+}
 
 func (i *interim) Open(ctx context.Context, room chat.RoomID) (chat.Opening, error) {
 	st, err := i.s.State(ctx)

@@ -99,15 +99,7 @@ func (n *Node) serve(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.persister.Run(live) })
 	group.Go(func() error { return n.gateway.Run(live) })
 	group.Go(func() error { return n.health.run(live) })
-	group.Go(func() error { return n.lobby(live) })
-	group.Go(func() error {
-		if err := n.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve: %w", err)
-		}
-		return nil
-	})
-	n.health.started()
-	n.greet(listener.Addr())
+	group.Go(func() error { return n.open(live, listener) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -138,21 +130,30 @@ func (n *Node) stop() {
 	}
 }
 
-// lobby sees to it that the lobby is there, however long the engines take.
-func (n *Node) lobby(ctx context.Context) error {
-	for {
-		err := n.service.EnsureLobby(ctx)
-		if err == nil || ctx.Err() != nil {
-			return nil
+// open lets people in once the lobby is there, or after a while without it: then it is made as soon as the engines allow.
+func (n *Node) open(ctx context.Context, listener net.Listener) error {
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		if err := n.service.EnsureLobby(ctx); err != nil {
+			n.logger.Debug("the lobby was not made", "error", err)
 		}
-		n.logger.Warn("the lobby can not be made yet", "error", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(2 * time.Second):
-		}
+	}()
+	select {
+	case <-made:
+	case <-time.After(lobbyWithin):
 	}
+	n.health.started()
+	n.greet(listener.Addr())
+	if err := n.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	<-made
+	return nil
 }
+
+// lobbyWithin is how long a start waits for the lobby.
+const lobbyWithin = 2 * time.Second
 
 // greet says where the page is.
 func (n *Node) greet(addr net.Addr) {
