@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // writer is the committer's hold on the newest segment.
@@ -44,6 +45,9 @@ func (l *Log) take() (batch []pending, bytes int) {
 		}
 		bytes += size
 		n++
+	}
+	if n > 0 {
+		l.since = time.Now()
 	}
 	batch = l.queue[:n:n]
 	if l.queue = l.queue[n:]; len(l.queue) == 0 {
@@ -183,8 +187,11 @@ func (l *Log) settle(batch []pending, bytes int, entries []Entry, err error) {
 		acks = append(acks, k)
 	}
 	l.mu.Lock()
-	l.waiting -= len(batch)
-	l.bytes -= bytes - len(batch)*frameSize
+	l.since = time.Time{}
+	if l.err == nil { // else fail has counted them out
+		l.waiting -= len(batch)
+		l.bytes -= bytes - len(batch)*frameSize
+	}
 	switch {
 	case err == nil:
 		l.publish(entries, bytes)
@@ -213,8 +220,10 @@ func (l *Log) publish(entries []Entry, bytes int) {
 // fail ends the log: after a failed sync nobody knows what the disk holds, so nothing is acknowledged any more. Everything that waits is
 // answered, in order. Needs mu.
 func (l *Log) fail(err error, acks []ack) []ack {
-	l.err = err
-	close(l.failed)
+	if l.err == nil {
+		l.err = err
+		close(l.failed)
+	}
 	for _, p := range l.queue {
 		acks = append(acks, ack{done: p.done})
 	}

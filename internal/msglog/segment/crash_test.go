@@ -191,7 +191,11 @@ func cutEverywhere(setup func(*faultfs.Disk), trims bool, step int) (cuts int, e
 		if log != nil {
 			_ = log.Close()
 		}
-		for _, chance := range []float64{0, []float64{0.5, 1, 0.1, 0.9}[(n/step)%4]} {
+		chances := []float64{0}
+		if k := n / step; k%3 == 0 {
+			chances = append(chances, []float64{0.5, 1, 0.1, 0.9}[k/3%4])
+		}
+		for _, chance := range chances {
 			after := disk.Reboot(faultfs.Luck(uint64(n), chance))
 			if err := recovered(after, book.clone(), uint64(n)); err != nil {
 				return cuts, fmt.Errorf("power cut at operation %d, unsynced kept with chance %.1f: %w", n, chance, err)

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -22,7 +23,8 @@ type Options struct {
 	CacheBytes   int   // recent bodies kept in memory; 16 MiB
 	ScanBytes    int64 // of the newest segments, checked at Open (two segments at least); older ones are when read; 1 GiB
 
-	Reserve *Reserve // nil: none
+	Stall   time.Duration // appends are refused while a batch has been under way for longer; 5 s
+	Reserve *Reserve      // nil: none
 	Logger  *slog.Logger
 	Now     func() time.Time
 }
@@ -46,6 +48,9 @@ func (o *Options) defaults() {
 	set(&o.QueueRecords, 16384)
 	set(&o.QueueBytes, 64<<20)
 	set(&o.CacheBytes, 16<<20)
+	if o.Stall <= 0 {
+		o.Stall = 5 * time.Second
+	}
 	// A segment counts its bytes and records in 32 bits.
 	o.SegmentBytes = min(o.SegmentBytes, 1<<30)
 	o.BatchBytes = int(min(int64(o.BatchBytes), o.SegmentBytes))
@@ -89,8 +94,9 @@ type Log struct {
 	mu       sync.Mutex
 	work     *sync.Cond // the queue has grown, or the log is closing
 	queue    []pending
-	waiting  int // records in the queue and in the running batch
-	bytes    int // of those
+	waiting  int       // records in the queue and in the running batch
+	bytes    int       // of those
+	since    time.Time // when the running batch was taken; zero: none runs
 	closing  bool
 	err      error // why the log failed, for good
 	segments []*segmentFile
@@ -118,25 +124,38 @@ type Stats struct {
 	End       int64 // offset of the next record
 	DiskBytes int64 // of all segment files
 	Failed    bool
+	Stalled   bool // a batch has been under way for too long; appends are refused
 }
 
 // Append returns at once. done is called once, by a goroutine that holds no lock, in the order of the appends for those that become durable;
 // it must not block. Errors: ErrFull, ErrRefused (never written), ErrUnsure. The body must not be changed any more, and have 1 to MaxBody bytes.
 func (l *Log) Append(body []byte, done func(offset, at int64, err error)) {
 	if err := l.enqueue(pending{body: body, done: done}); err != nil {
-		l.acks.add([]ack{{done: done, err: err}})
+		l.Refuse(err, done)
 	}
+}
+
+// Refuse answers done with err in the way Append would.
+func (l *Log) Refuse(err error, done func(offset, at int64, err error)) {
+	l.mu.Lock()
+	l.stats.Refused++
+	l.mu.Unlock()
+	l.acks.add([]ack{{done: done, err: err}})
 }
 
 func (l *Log) enqueue(p pending) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case len(p.body) == 0 || len(p.body) > MaxBody || l.closing || l.err != nil:
-		l.stats.Refused++
-		return ErrRefused
+	case len(p.body) == 0 || len(p.body) > MaxBody:
+		return fmt.Errorf("%w: a body of %d bytes", ErrRefused, len(p.body))
+	case l.closing:
+		return fmt.Errorf("%w: it is closing", ErrRefused)
+	case l.err != nil:
+		return fmt.Errorf("%w: it has failed: %w", ErrRefused, l.err)
+	case l.stalled():
+		return fmt.Errorf("%w: the disk has not answered for %s", ErrRefused, l.opts.Stall)
 	case l.waiting >= l.opts.QueueRecords || l.bytes+len(p.body) > l.opts.QueueBytes && l.waiting > 0:
-		l.stats.Refused++
 		return ErrFull
 	}
 	l.queue = append(l.queue, p)
@@ -144,6 +163,22 @@ func (l *Log) enqueue(p pending) error {
 	l.bytes += len(p.body)
 	l.work.Signal()
 	return nil
+}
+
+// stalled tells whether the running batch takes too long. Needs mu.
+func (l *Log) stalled() bool {
+	return !l.since.IsZero() && time.Since(l.since) > l.opts.Stall
+}
+
+// Fail ends the log from outside, as a failed sync does from within: a directory fails as a whole.
+func (l *Log) Fail(err error) {
+	l.mu.Lock()
+	var acks []ack
+	if l.err == nil {
+		acks = l.fail(err, nil)
+	}
+	l.mu.Unlock()
+	l.acks.add(acks)
 }
 
 // Failed is closed when a write or sync has failed: nothing is acknowledged any more, and the process should end. Err tells why.
@@ -169,6 +204,7 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Queue, s.Segments, s.First, s.End, s.Failed = l.waiting, len(l.segments), l.segments[0].header.First, l.end, l.err != nil
+	s.Stalled = l.stalled()
 	for _, f := range l.segments {
 		s.DiskBytes += f.size
 	}

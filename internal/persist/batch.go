@@ -1,0 +1,100 @@
+package persist
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+
+	"github.com/hubbub-chat/hubbub/internal/chat"
+)
+
+// batch is what Records was given, folded: one item per id, in log order.
+type batch struct {
+	items   []*item
+	copies  int
+	first   chat.Seq // the first record, or upTo if there is none: where saving stops and resumes
+	upTo    chat.Mark
+	guesses int // records buried in this pass though the store did not name them
+}
+
+// item is a record on its way into the store.
+type item struct {
+	record  chat.Record
+	change  chat.Change
+	bad     string // why no store can hold it; empty: none known
+	buried  bool   // change is a tombstone
+	dropped bool   // not even that can be stored
+}
+
+// newBatch folds what lies above place. It gives nil if there is nothing to save and W need not move.
+func newBatch(rs []chat.Record, place chat.Seq, upTo chat.Mark) *batch {
+	b := &batch{upTo: upTo, first: upTo.Seq}
+	seen := make(map[chat.MessageID]bool, len(rs))
+	for _, r := range rs {
+		if r.Seq <= place {
+			continue
+		}
+		if r.Seq < b.first {
+			b.first = r.Seq
+		}
+		if r.ID != "" && seen[r.ID] {
+			b.copies++
+			continue
+		}
+		seen[r.ID] = true
+		b.items = append(b.items, &item{record: r, change: changeOf(r), bad: malformed(r)})
+	}
+	if len(b.items) == 0 && upTo.Seq <= place {
+		return nil
+	}
+	return b
+}
+
+// changeOf says what a record does to the store.
+func changeOf(r chat.Record) chat.Change {
+	c := chat.Change{Row: r}
+	var before chat.Room
+	if r.Kind == chat.KindUpdate {
+		before.Seq = 1 // of a room that exists; whether it does is for the store
+	}
+	if _, ok := chat.RoomChange(before, r); ok {
+		c.Room = &r
+	}
+	if m, ok := chat.MembershipChange(r); ok {
+		c.Member = &m
+	}
+	return c
+}
+
+// malformed says why no engine may hold r; empty: it may. Such a record did not come through the door.
+func malformed(r chat.Record) string {
+	switch {
+	case r.ID == "" || r.Room == "":
+		return "the record has no id or no room"
+	case !utf8.Valid(r.Body) || !json.Valid(r.Body) || r.Body[0] != '{':
+		return "the body is not a JSON object"
+	}
+	return ""
+}
+
+// tombstone stands in the history where a record was that can never be stored.
+func tombstone(r chat.Record) chat.Record {
+	t := chat.Record{Seq: r.Seq, At: r.At, Kind: chat.KindTombstone, Room: r.Room, ID: r.ID, User: r.User, Sent: r.Sent, Sum: r.Sum}
+	t.Body = chat.Body{ID: r.ID, RoomID: r.Room, User: chat.User{ID: r.User}, Deleted: true, Reason: "unstorable", At: r.Sent}.Encode()
+	return t
+}
+
+// entomb puts the tombstone in the record's place, or nothing where that cannot be.
+func (it *item) entomb() {
+	it.buried, it.change = true, chat.Change{Row: tombstone(it.record)}
+	it.dropped = it.record.ID == "" || it.record.Room == ""
+}
+
+// standing gives the items that are to be saved, and their changes.
+func standing(items []*item) (live []*item, cs []chat.Change) {
+	for _, it := range items {
+		if !it.dropped {
+			live, cs = append(live, it), append(cs, it.change)
+		}
+	}
+	return live, cs
+}
