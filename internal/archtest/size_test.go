@@ -16,7 +16,7 @@ func TestFileSizes(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "dist" || d.Name() != ".." && d.Name()[0] == '.') && path != "../.." {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "dist" || d.Name() == "test-out" || d.Name() != ".." && d.Name()[0] == '.') && path != "../.." {
 			return fs.SkipDir
 		}
 		if !kinds[filepath.Ext(path)] {
