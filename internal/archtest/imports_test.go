@@ -31,7 +31,7 @@ var allowed = map[string]string{
 	"internal/msglog/logtest":        "internal/chat",
 	"internal/relay":                 "internal/chat",
 	"internal/bus":                   "internal/chat + internal/bus/bustest",
-	"internal/bus/bustest":           "internal/chat + internal/bus",
+	"internal/bus/bustest":           "internal/chat internal/bus",
 	"internal/hub":                   "internal/chat",
 	"internal/persist":               "internal/chat",
 	"internal/store":                 "internal/chat + internal/store/storetest",
