@@ -81,7 +81,7 @@ func (n *Node) wireDoor(ctx context.Context, info chat.LogInfo, times chat.Times
 
 // newSockets makes the Socket.IO server with the official client beside it.
 func newSockets(c config.Config, door httpd.Admission, logger *slog.Logger) *socketio.Server {
-	o := socketio.Options{MaxDepth: c.Limits.JSONDepth, Engine: engineio.Options{PingInterval: c.PingInterval, PingTimeout: c.PingTimeout,
+	o := socketio.Options{MaxDepth: 2*c.Limits.JSONDepth + 32, Engine: engineio.Options{PingInterval: c.PingInterval, PingTimeout: c.PingTimeout,
 		MaxPayload: c.Limits.PayloadBytes, MaxQueue: c.Limits.QueueBytes, CORS: door.CORS, Allow: door.Allow, Admit: door.Admit, Logger: logger}}
 	if bundle, version, ok := web.ClientBundle(); ok {
 		o.ClientBundle, o.BundleVersion = bundle, version
