@@ -117,9 +117,8 @@ func testEdges(t *testing.T, h Harness) {
 		w := page(t, s, "r", chat.Range{}, 1).AsOf
 		limits := []int{1, 2, 49, 50, 100}
 		for i, r := range Ranges(Places(rows)) {
-			for _, limit := range []int{limits[i%5], limits[(i+n+2)%5]} { // each range by two of them, each size by others
-				SamePage(t, fmt.Sprintf("%d rows, %+v, limit %d", n, r, limit), page(t, s, "r", r, limit), Expect(rows, r, limit, w))
-			}
+			limit := limits[(i+n)%5] // each range by another one, in each size
+			SamePage(t, fmt.Sprintf("%d rows, %+v, limit %d", n, r, limit), page(t, s, "r", r, limit), Expect(rows, r, limit, w))
 		}
 		for _, limit := range []int{n - 1, n, n + 1, len(rows), len(rows) + 1} {
 			for _, r := range Ranges(nil) {
@@ -138,7 +137,7 @@ func testWalks(t *testing.T, h Harness) {
 		for _, all := range []bool{false, true} {
 			want := Expect(rows, chat.Range{All: all}, MaxPage, chat.MakeSeq(2, 0)).Rows
 			for _, limit := range []int{1, 50, 100} {
-				if limit == 1 && n > 101 {
+				if limit == 1 && n > 50 {
 					continue
 				}
 				same(t, fmt.Sprintf("%d rows walked down by %d", n, limit), walk(t, s, chat.Range{All: all}, limit), want)
