@@ -18,9 +18,11 @@ import (
 func serve(t *testing.T, change func(*httpd.Config)) http.Handler {
 	t.Helper()
 	c := httpd.Config{
-		App:     fstest.MapFS{"index.html": {Data: []byte("<!doctype html>")}, "assets/a-1.js": {Data: []byte("1")}},
-		Socket:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("socket")) }),
-		Health:  func() httpd.Health { return httpd.Health{State: httpd.StateOK, Log: "ok", Bus: "ok", Store: "ok", Lag: 3} },
+		App:    fstest.MapFS{"index.html": {Data: []byte("<!doctype html>")}, "assets/a-1.js": {Data: []byte("1")}},
+		Socket: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("socket")) }),
+		Health: func() httpd.Health {
+			return httpd.Health{State: httpd.StateOK, Log: "ok", Bus: "ok", Store: "ok", Lag: 3}
+		},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hubbub_sockets 1")) }),
 	}
 	if change != nil {
