@@ -237,15 +237,16 @@ func (s *Service) wait(ctx context.Context, sub submission) (Receipt, error) {
 	}
 }
 
-// settle gives the room's view at or after a record that is durable. What cannot be had in time is `unknown`: the change is made.
+// settle gives the room's view at or after a record that is durable. A node that is behind gets the caller's whole time to catch up;
+// what cannot be had then is `unknown`: the change is made.
 func (s *Service) settle(ctx context.Context, room RoomID, r Receipt) (*View, Seq, error) {
-	for r.Seq == 0 { // the broker did not tell the place: the open room will see it come by
-		if seen, ok := s.ports.Rooms.Seen(room, r.ID); ok && seen.Seq != 0 {
-			r.Seq = seen.Seq
-			break
-		}
-		if _, _, err := s.ports.Rooms.View(ctx, room, 0); err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, 0, ErrUnknown
+	for {
+		v, at, err := s.ports.Rooms.View(ctx, room, r.Seq)
+		if err == nil && v.Exists() {
+			if seen, ok := s.ports.Rooms.Seen(room, r.ID); r.Seq != 0 || ok && seen.Seq != 0 {
+				return v, at, nil
+			}
+			// The broker did not tell the place: the open room will see the record come by.
 		}
 		select {
 		case <-time.After(s.times.HoldOff):
@@ -253,9 +254,4 @@ func (s *Service) settle(ctx context.Context, room RoomID, r Receipt) (*View, Se
 			return nil, 0, ErrUnknown
 		}
 	}
-	v, at, err := s.ports.Rooms.View(ctx, room, r.Seq)
-	if err != nil || !v.Exists() {
-		return nil, 0, ErrUnknown
-	}
-	return v, at, nil
 }
