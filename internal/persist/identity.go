@@ -153,3 +153,9 @@ func (s *Persister) isRefused() bool {
 	defer s.mu.Unlock()
 	return s.refused != nil
 }
+
+func (s *Persister) isRefused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused != nil
+}
