@@ -75,7 +75,7 @@ func (s *Session) startPost(p *post) *Refusal {
 	case s.ws != nil:
 		return badRequest()
 	case s.post != nil:
-		s.overlapped = true
+		s.broken = true
 		s.abortLocked(TransportError, nil)
 		return badRequest()
 	}
@@ -162,5 +162,5 @@ func (s *Session) receive(body []byte) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.overlapped
+	return !s.broken
 }

@@ -57,11 +57,11 @@ type Session struct {
 	drained  chan struct{} // closed when the queue shrinks or the session ends; nil: nobody waits
 
 	// Heartbeat and lingering, one timer for both.
-	timer      *time.Timer
-	due        time.Time // when the timer means something
-	born       time.Time // the opening, or the last pong
-	pinged     bool      // a ping waits for its pong
-	overlapped bool      // ended by two requests at once
+	timer  *time.Timer
+	due    time.Time // when the timer means something
+	born   time.Time // the opening, or the last pong
+	pinged bool      // a ping waits for its pong
+	broken bool      // ended by overlapping requests or a panic: a POST gets 400
 
 	// Transports.
 	poll  *poll   // the GET that waits
@@ -277,7 +277,10 @@ func (s *Session) open() {
 func (s *Session) rescue(where string) {
 	if v := recover(); v != nil {
 		s.srv.logPanic(where, v)
-		s.abort(ForcedServerClose, closeFrame(ws.StatusInternalServerError))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.broken = true
+		s.abortLocked(ForcedServerClose, closeFrame(ws.StatusInternalServerError))
 	}
 }
 
