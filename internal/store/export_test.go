@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+
+	"github.com/hubbub-chat/hubbub/internal/chat"
+)
+
+// WriterSettings reads pragmas on the connection that writes.
+func WriterSettings(ctx context.Context, s *SQLite, names ...string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		var v string
+		if err := s.writer.QueryRowContext(ctx, "PRAGMA "+name).Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// NewCursor and ParseCursor are the codec of cursors.
+func NewCursor(scope []string, place ...string) chat.Cursor { return newCursor(scope, place...) }
+
+// ParseCursor is parseCursor.
+func ParseCursor(scope []string, c chat.Cursor, n int) ([]string, bool, error) {
+	return parseCursor(scope, c, n)
+}
+
+// OpenError is openError: what a root user's test can not bring about is asked of it directly.
+func OpenError(path string, err error) error { return openError(path, err) }
