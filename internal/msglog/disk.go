@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/msglog/segment"
@@ -79,11 +78,7 @@ func Open(o Options) (*Disk, error) {
 	}
 	d, err := openLocked(o)
 	if err != nil {
-		where := o.Dir
-		if where == "" {
-			where = "(no directory)"
-		}
-		return nil, errors.Join(fmt.Errorf("open the disk log in %s: %w", where, err), unlock())
+		return nil, errors.Join(fmt.Errorf("open the disk log in %q: %w", o.Dir, err), unlock())
 	}
 	d.unlock = unlock
 	for _, part := range d.parts {
@@ -280,6 +275,3 @@ func (d *Disk) Stats() Stats {
 	}
 	return s
 }
-
-// beat is how long a reader of a log in which nothing happens is left alone.
-const beat = 500 * time.Millisecond

@@ -16,6 +16,9 @@ const (
 	batchBytes   = 8 << 20
 )
 
+// beat is how long a reader of a log in which nothing happens is left alone; he is promised a call each second.
+const beat = 500 * time.Millisecond
+
 // Tail implements chat.Log. The proof of a Mark is the chained CRC of the record there.
 func (d *Disk) Tail(ctx context.Context, p int, after chat.Mark, f func(rs []chat.Record, upTo chat.Mark, atEnd bool) error) error {
 	if p < 0 || p >= len(d.parts) {

@@ -132,23 +132,27 @@ func (gs *groups) rebalance(name string, g *group) {
 // share gives every partition an owner: each keeps what he has up to an even share, the rest goes to those who have least.
 func (g *group) share() {
 	held := map[*member]int{}
+	var here []*member // in the order in which they came
 	for _, m := range g.members {
-		held[m] = 0
+		if m.ctx.Err() == nil { // else he is about to leave
+			held[m] = 0
+			here = append(here, m)
+		}
 	}
-	if len(held) == 0 {
+	if len(here) == 0 {
 		clear(g.owner)
 		return
 	}
 	most := (len(g.owner) + len(held) - 1) / len(held)
 	for p, m := range g.owner {
-		if n, here := held[m]; m == nil || !here || n >= most {
+		if n, stays := held[m]; m == nil || !stays || n >= most {
 			g.owner[p] = nil
 		} else {
 			held[m]++
 		}
 	}
 	for {
-		least, top := g.extremes(held)
+		least, top := extremes(here, held)
 		p := g.free()
 		if p < 0 && held[top]-held[least] < 2 {
 			return
@@ -177,9 +181,9 @@ func (g *group) free() int {
 }
 
 // extremes gives the members who have least and most, the first of them where several do.
-func (g *group) extremes(held map[*member]int) (least, top *member) {
-	least, top = g.members[0], g.members[0]
-	for _, m := range g.members[1:] {
+func extremes(here []*member, held map[*member]int) (least, top *member) {
+	least, top = here[0], here[0]
+	for _, m := range here[1:] {
 		if held[m] < held[least] {
 			least = m
 		}
