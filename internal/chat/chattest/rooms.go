@@ -58,8 +58,10 @@ const pieceOf = 20
 
 // Attach replays and subscribes.
 func (r Rooms) Attach(ctx context.Context, id chat.RoomID, u chat.User, after chat.Seq, l chat.Listener) (chat.Attached, error) {
-	if _, _, err := r.View(ctx, id, max(after, 0)); err != nil {
-		return chat.Attached{}, err
+	for _, place := range []chat.Seq{0, max(after, 0)} { // a room that is not there stands nowhere
+		if _, _, err := r.View(ctx, id, place); err != nil {
+			return chat.Attached{}, err
+		}
 	}
 	gaps := 0
 	for {
