@@ -67,10 +67,13 @@ func TestClientsComeAndGo(t *testing.T) {
 				c.send("1")
 				c.wantEnd()
 			case 3:
+				sid := f.polling()
 				ctx, cancel := context.WithCancel(context.Background())
-				req := f.request("GET", f.sidURL(f.polling()), nil).WithContext(ctx)
-				time.AfterFunc(10*time.Millisecond, cancel)
-				f.do(req)
+				req := f.request("GET", f.sidURL(sid), nil).WithContext(ctx)
+				poll := later(func() answer { return f.do(req) })
+				eventually(t, "a poll waits", func() bool { return engineio.PollingID(f.eio, sid) })
+				cancel()
+				<-poll
 			}
 		})
 	}

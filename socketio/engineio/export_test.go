@@ -1,5 +1,10 @@
 package engineio
 
+import (
+	"maps"
+	"slices"
+)
+
 // Polling tells tests whether a poll of s waits.
 func Polling(s *Session) bool {
 	s.mu.Lock()
@@ -12,4 +17,20 @@ func Posting(s *Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.post != nil
+}
+
+// PollingID is Polling for a session id.
+func PollingID(srv *Server, sid string) bool {
+	s := srv.lookup(sid)
+	return s != nil && Polling(s)
+}
+
+// Abandon ends all sessions without waiting for their clients.
+func Abandon(srv *Server) {
+	srv.mu.Lock()
+	all := slices.Collect(maps.Values(srv.sessions))
+	srv.mu.Unlock()
+	for _, s := range all {
+		s.abort(ForcedServerClose, nil)
+	}
 }

@@ -105,6 +105,7 @@ func start(t testing.TB, o engineio.Options, a *app) *fixture {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
+		engineio.Abandon(f.eio) // Close would wait a second for the last poll of each
 		if err := f.eio.Close(ctx); err != nil {
 			t.Errorf("closing the server: %v", err)
 		}

@@ -32,7 +32,11 @@ func (q *queue) has(f *Frame) bool {
 	return slices.ContainsFunc(q.entries, func(e entry) bool { return e.frame == f })
 }
 
+// push adds f; a frame without packets has nothing to say.
 func (q *queue) push(f *Frame) {
+	if len(f.parts) == 0 {
+		return
+	}
 	q.entries = append(q.entries, entry{frame: f})
 	q.bytes += f.Size()
 }

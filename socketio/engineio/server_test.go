@@ -155,6 +155,15 @@ func TestRequestAndData(t *testing.T) {
 	}
 }
 
+func TestEmptyFrameSaysNothing(t *testing.T) {
+	f := start(t, fast(), newApp())
+	c, _ := f.websocket()
+	s := f.session()
+	s.Send(engineio.NewFrame())
+	s.Send(text("next"))
+	c.want("4next")
+}
+
 // What Open sends follows the open packet.
 func TestSendInOpen(t *testing.T) {
 	a := newApp()
