@@ -41,7 +41,10 @@ func (w *worker) write(ctx context.Context, b *batch, items []*item, to chat.Mar
 			return err
 		}
 		var named *chat.Unstorable
+		var other *Mismatch
 		switch {
+		case errors.As(err, &other): // no record's fault either
+			return err
 		case errors.As(err, &named) && named.Index >= 0 && named.Index < len(live):
 			if e := w.bury(ctx, b, live[named.Index], clean(named.Reason)); e != nil {
 				return e

@@ -76,33 +76,45 @@ var errLog = errors.New("the log does not answer")
 func (s *Persister) check(ctx context.Context, mayAdopt bool) (chat.ArchiveState, chat.LogInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.Wait)
 	defer cancel()
-	st, err := s.archive.State(ctx)
+	st, err := s.readState(ctx)
 	if err != nil {
-		return st, chat.LogInfo{}, fmt.Errorf("read the watermark from the store: %w", err)
+		return st, chat.LogInfo{}, err
 	}
 	info, err := s.log.Info(ctx)
 	if err != nil {
 		return st, info, fmt.Errorf("ask how far the log reaches: %w: %w", errLog, err)
 	}
-	if st.Log.ID == "" && mayAdopt {
+	if mayAdopt && (st.Log.ID == "" || s.isAdopting()) {
 		if st, err = s.adopt(ctx, info); err != nil {
 			return st, info, err
 		}
 	}
 	err = Verify(st, info)
 	if err == nil && verifyStart(st, info) != nil {
-		if st, err = s.archive.State(ctx); err != nil {
-			return st, info, fmt.Errorf("read the watermark from the store: %w", err)
+		if st, err = s.readState(ctx); err != nil {
+			return st, info, err
 		}
 		err = verifyStart(st, info)
 	}
-	s.refuse(err)
+	s.refuse(byCheck, err)
 	return st, info, err
 }
 
-// adopt makes info the store's log. What was trimmed before that is not the store's: W begins behind it, said before the adoption so
-// that a crash in between repeats it. Whoever is second to adopt finds another log in the state that is read afterwards.
+func (s *Persister) readState(ctx context.Context) (chat.ArchiveState, error) {
+	st, err := s.archive.State(ctx)
+	if err != nil {
+		return st, fmt.Errorf("read the watermark from the store: %w", err)
+	}
+	return st, nil
+}
+
+// adopt makes info the store's log. What was trimmed before that is not the store's: W begins behind it. Whoever is second to adopt
+// finds another log in the state that is read afterwards.
 func (s *Persister) adopt(ctx context.Context, info chat.LogInfo) (st chat.ArchiveState, err error) {
+	if err := s.archive.Adopt(ctx, info); err != nil {
+		return st, fmt.Errorf("remember the log in the store: %w", err)
+	}
+	s.setAdopting(true) // until W stands everywhere: an error in between is no reason to refuse the log
 	for p, part := range info.Partitions {
 		if part.First.Offset() == 0 {
 			continue
@@ -112,50 +124,19 @@ func (s *Persister) adopt(ctx context.Context, info chat.LogInfo) (st chat.Archi
 			return st, fmt.Errorf("set the watermark of a new store: %w", err)
 		}
 	}
-	if err := s.archive.Adopt(ctx, info); err != nil {
-		return st, fmt.Errorf("remember the log in the store: %w", err)
-	}
+	s.setAdopting(false)
 	s.logger.Info("the store takes on a log", "log", info.ID, "generation", info.Generation, "partitions", len(info.Partitions))
-	if st, err = s.archive.State(ctx); err != nil {
-		return st, fmt.Errorf("read the watermark from the store: %w", err)
-	}
-	return st, nil
+	return s.readState(ctx)
 }
 
-// refuse keeps a mismatch, or forgets one that has been mended. Errors of other kinds say nothing about it.
-func (s *Persister) refuse(err error) {
-	var m *Mismatch
-	if err != nil && !errors.As(err, &m) {
-		return
-	}
-	s.mu.Lock()
-	was := s.refused
-	switch {
-	case m != nil && was != nil && was.Message == m.Message:
-		m = was
-	default:
-		s.refused = m
-	}
-	s.mu.Unlock()
-	if was == m {
-		return
-	}
-	if m != nil {
-		s.logger.Error("the log is not the store's; appends are refused", "reason", m.Message)
-	} else {
-		s.logger.Info("the log is the store's again")
-	}
-	s.tell()
-}
-
-func (s *Persister) isRefused() bool {
+func (s *Persister) setAdopting(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refused != nil
+	s.adopting = on
 }
 
-func (s *Persister) isRefused() bool {
+func (s *Persister) isAdopting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refused != nil
+	return s.adopting
 }

@@ -5,6 +5,7 @@ package persist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -40,12 +41,13 @@ type Persister struct {
 	opt     Options
 	logger  *slog.Logger
 
-	mu      sync.Mutex
-	workers map[int]*worker // those that the log handed to this node
-	waiting string          // why Run has not joined the group yet; empty: it has
-	since   time.Time       // of waiting
-	refused *Mismatch
-	stats   Stats
+	mu       sync.Mutex
+	workers  map[int]*worker   // those that the log handed to this node
+	waiting  string            // why Run has not joined the group yet; empty: it has
+	since    time.Time         // of waiting
+	refusals map[int]*Mismatch // by who found it: byCheck, byJoin, a partition
+	adopting bool              // the store knows the log, but not yet every W
+	stats    Stats
 
 	telling sync.Mutex // held while OnState runs
 }
@@ -78,32 +80,52 @@ func New(log chat.Log, archive chat.Archive, o Options) *Persister {
 	if o.Jitter == nil {
 		o.Jitter = rand.N[time.Duration]
 	}
-	return &Persister{log: log, archive: archive, opt: o, logger: o.Logger, workers: map[int]*worker{}}
+	return &Persister{log: log, archive: archive, opt: o, logger: o.Logger, workers: map[int]*worker{}, refusals: map[int]*Mismatch{}}
 }
 
 // Group is the consumer group of all persisters of a deployment and a store.
 func (s *Persister) Group() string { return s.opt.Name + "-persist-" + s.opt.Store }
 
 // Run saves whatever partitions the log hands over, until ctx ends. It joins the group only once Check succeeds; until then, and
-// whenever it fails later, State says why.
+// whenever the log turns out not to be the store's, it saves nothing and State says why: that is no error of Run's, since a node can
+// serve readers meanwhile. An error means that the log has been closed.
 func (s *Persister) Run(ctx context.Context) error {
 	for tries := 0; ; tries++ {
-		err := s.Check(ctx)
-		if ctx.Err() != nil {
+		if !s.ready(ctx) {
 			return nil
 		}
-		s.wait(err)
-		if err == nil {
-			break
+		err := s.log.Join(ctx, s.Group(), s)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case errors.Is(err, chat.ErrRewound): // nobody may guess; an operator has to look, and to start anew
+			s.refuse(byJoin, mismatchf("the log is not the one the store was saved from, it does not hold the record at the watermark: %v", err))
+			<-ctx.Done()
+			return nil
+		case !errors.Is(err, chat.ErrTrimmed): // else another persister saved and trimmed while this one began, or Check will refuse
+			return fmt.Errorf("persister: %w", err)
 		}
 		if !s.rest(ctx, tries) {
 			return nil
 		}
 	}
-	if err := s.log.Join(ctx, s.Group(), s); err != nil {
-		return fmt.Errorf("persister: %w", err)
+}
+
+// ready waits until Check succeeds; false: ctx ended.
+func (s *Persister) ready(ctx context.Context) bool {
+	for tries := 0; ; tries++ {
+		err := s.Check(ctx)
+		if ctx.Err() != nil {
+			return false
+		}
+		s.wait(err)
+		if err == nil {
+			return true
+		}
+		if !s.rest(ctx, tries) {
+			return false
+		}
 	}
-	return nil
 }
 
 // Begin gives W, read from the store. An error fetches nothing: the store cannot be read, or the log is not the one that it belongs to.
@@ -140,6 +162,7 @@ func (s *Persister) Records(ctx context.Context, p int, rs []chat.Record, upTo c
 func (s *Persister) End(p int) {
 	s.mu.Lock()
 	delete(s.workers, p)
+	delete(s.refusals, p)
 	s.mu.Unlock()
 	s.tell()
 }

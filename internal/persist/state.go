@@ -59,7 +59,7 @@ type Stats struct {
 func (s *Persister) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := State{Phase: Running, Refused: s.refused}
+	st := State{Phase: Running, Refused: s.refused()}
 	if s.waiting != "" {
 		st.pause(s.since, s.waiting)
 	}
@@ -81,8 +81,8 @@ func (s *Persister) State() State {
 			st.pause(p.Since, p.Reason)
 		}
 	}
-	if s.refused != nil && st.Phase == Running {
-		st.pause(s.refused.Since, s.refused.Message)
+	if m := st.Refused; m != nil {
+		st.pause(m.Since, m.Message)
 	}
 	return st
 }

@@ -32,16 +32,16 @@ type worker struct {
 // begin starts at W. If that lies in an older generation, or nowhere, it is the zero Mark: this log's first record.
 func (w *worker) begin(place chat.Mark, info chat.LogInfo) chat.Mark {
 	part := info.Partitions[w.number]
-	if place.Seq.Generation() < info.Generation {
-		place = chat.Mark{}
-	}
 	w.place, w.looked = place, time.Now()
 	w.cut = newTrimmer(w.s.opt, part, place.Seq)
 	w.s.mu.Lock()
 	w.begun, w.first = true, part.First
 	w.state.W, w.state.Head = place.Seq, max(part.Last, place.Seq)
 	w.s.mu.Unlock()
-	w.resume("persister has read the watermark", place.Seq)
+	w.resume("persister begins after all", place.Seq)
+	if place.Seq.Generation() < info.Generation {
+		return chat.Mark{}
+	}
 	return place
 }
 
@@ -57,9 +57,13 @@ func (w *worker) look(ctx context.Context, upTo chat.Seq, atEnd bool) {
 	w.s.mu.Lock()
 	w.state.Head = max(w.state.Head, upTo)
 	w.s.mu.Unlock()
-	if atEnd || time.Since(w.looked) < time.Second {
-		return
+	if !atEnd && time.Since(w.looked) >= time.Second {
+		w.ask(ctx)
 	}
+}
+
+// ask asks the log how far it reaches. No answer is no news.
+func (w *worker) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if info, err := w.s.log.Info(ctx); err == nil {
@@ -97,6 +101,7 @@ func (w *worker) save(ctx context.Context, b *batch) bool {
 			if err = w.answers(ctx); err != nil && ctx.Err() == nil {
 				w.tries++
 				w.pause(b.first, reasonOf(err)) // keeps the newest reason
+				w.ask(ctx)                      // the lag grows meanwhile
 			}
 		}
 	}
@@ -133,12 +138,18 @@ func (w *worker) call(ctx context.Context, b *batch, op func(context.Context) er
 	w.s.mu.Unlock()
 	if err != nil {
 		w.tries++
+		if errors.Is(err, chat.ErrRewound) { // a place is taken by another record
+			err = mismatchf("the log is not the one the store was saved from: %s", reasonOf(err))
+			w.s.refuse(w.number, err)
+			return err
+		}
 		if errors.Is(short.Err(), context.DeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err) // in the driver's words
 		}
 		return err
 	}
 	w.tries = 0
+	w.s.refuse(w.number, nil)
 	w.resume("persister resumed", b.first)
 	return nil
 }
@@ -148,10 +159,9 @@ func (w *worker) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.s.opt.Wait)
 	defer cancel()
 	st, info, err := w.s.check(ctx, false)
-	switch {
-	case err == nil:
+	if err == nil {
 		w.reach(info)
-	case !errors.Is(err, errLog): // a log that does not answer is nothing against the store
+	} else if !errors.Is(err, errLog) { // a log that does not answer is nothing against the store
 		return err
 	}
 	if has := markOf(st, w.number).Seq; has < w.place.Seq {
@@ -181,7 +191,7 @@ func (w *worker) pauseIf(position chat.Seq, reason string, still func() bool) {
 	w.s.mu.Unlock()
 	switch {
 	case news && position == 0:
-		w.s.logger.Warn("persister can not read the watermark; nothing is fetched", "partition", w.number, "reason", reason)
+		w.s.logger.Warn("persister can not begin; nothing is fetched", "partition", w.number, "reason", reason)
 	case news:
 		w.s.logger.Warn("persister paused", "partition", w.number, "position", position, "reason", reason)
 	}
