@@ -28,7 +28,7 @@ var allowed = map[string]string{
 	"internal/httpd":                 "internal/auth internal/chat socketio/engineio",
 	"internal/gateway":               "internal/chat socketio socketio/engineio + internal/auth internal/chat/chattest",
 	"internal/msglog/segment":        "+ internal/msglog/faultfs",
-	"internal/msglog":                "internal/chat internal/msglog/segment + internal/msglog/logtest",
+	"internal/msglog":                "internal/chat internal/msglog/segment + internal/msglog/logtest internal/msglog/faultfs",
 	"internal/msglog/logtest":        "internal/chat",
 	"internal/relay":                 "internal/chat",
 	"internal/bus":                   "internal/chat + internal/bus/bustest",
