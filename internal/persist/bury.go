@@ -54,7 +54,7 @@ func (w *worker) write(ctx context.Context, b *batch, items []*item, to chat.Mar
 		case named == nil && w.answers(ctx) != nil:
 			return err
 		case named == nil && failed < tries:
-			if !w.s.rest(ctx, w.tries-1) {
+			if !w.s.rest(ctx, 0) { // the store answers, so there is nothing to back off from
 				return err
 			}
 			continue

@@ -49,7 +49,7 @@ func pauseAndResume(t *testing.T, w *world, step func(context.Context, string, *
 	settle()
 	w.arc.set(step)
 	at := w.log.say(0, "while 0")
-	time.Sleep(4500 * time.Millisecond)
+	pass(4500 * time.Millisecond)
 	s := p.State()
 	if s.Phase != persist.Paused || s.Reason == "" || time.Since(s.Since) > 4500*time.Millisecond {
 		t.Errorf("4.5 s into the outage: %+v", s)
@@ -60,12 +60,12 @@ func pauseAndResume(t *testing.T, w *world, step func(context.Context, string, *
 	for i := range 200 {
 		w.log.say(0, fmt.Sprint("while ", i+1))
 	}
-	time.Sleep(time.Minute)
+	pass(time.Minute)
 	if s := p.State(); s.Phase != persist.Paused || s.Lag != 201 || s.Partitions[0].Position != at.Seq {
 		t.Errorf("a minute into the outage: %+v", s)
 	}
 	w.arc.set(nil)
-	time.Sleep(15 * time.Second)
+	pass(15 * time.Second)
 	w.exact()
 	w.healthy(p)
 	want := []string{fmt.Sprint("0@", int64(at.Seq))}
@@ -97,7 +97,7 @@ func TestBackOff(t *testing.T) {
 		settle()
 		w.arc.set(gone())
 		w.log.say(0, "one")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		want := []time.Duration{100, 200, 400, 800, 1600, 3200, 5000, 5000}
@@ -194,7 +194,7 @@ func TestTwoAtOnce(t *testing.T) {
 						b, _ = w.start()
 					}
 				}
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				w.exact()
 				w.healthy(a)
 				w.healthy(b)

@@ -117,7 +117,7 @@ func TestWMovesOverNothing(t *testing.T) {
 		w.exact()
 		w.healthy(p)
 		before := w.arc.saves
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if w.arc.saves != before {
 			t.Errorf("%d saves in an idle minute", w.arc.saves-before)
 		}
@@ -131,11 +131,11 @@ func TestLagWhileCatchingUp(t *testing.T) {
 		}
 		w.arc.set(slowly(time.Second))
 		p, _ := w.start()
-		time.Sleep(4500 * time.Millisecond)
+		pass(4500 * time.Millisecond)
 		if s := p.State(); s.Phase != persist.Running || s.Lag < 200 || s.Lag > 450 {
 			t.Errorf("state %+v", s)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.healthy(p)
 		w.exact()
 	})
@@ -175,12 +175,12 @@ func TestUnreadableWFetchesNothing(t *testing.T) {
 		w.log.say(1, "two")
 		w.arc.set(gone("state"))
 		p, _ := w.start()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if s := p.State(); s.Phase != persist.Paused || s.Reason == "" || w.log.fetched != 0 {
 			t.Errorf("%d records fetched, state %+v", w.log.fetched, s)
 		}
 		w.arc.set(nil)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		w.exact()
 		w.healthy(p)
 		if len(w.told) == 0 || w.told[0].Phase != persist.Paused || w.told[len(w.told)-1].Phase != persist.Running {
@@ -204,7 +204,7 @@ func TestWUnreadableAtBegin(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		p.Records(t.Context(), 7, nil, chat.Mark{Seq: 9}, true) // not ours: nothing happens
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if s := p.State(); s.Phase != persist.Running { // the partition went elsewhere without a word
 			t.Errorf("state a minute later %+v", s)
 		}

@@ -48,10 +48,10 @@ func (w *worker) trim(ctx context.Context, rs []chat.Record, atEnd bool) {
 	t, now := &w.cut, time.Now()
 	for _, r := range rs {
 		t.last = mark{at: max(t.last.at, r.At), seq: r.Seq}
-		t.take(t.last)
+		t.take(t.last, t.step)
 	}
 	if now.UnixMilli()-t.last.at >= t.step.Milliseconds() { // the last one before a silence
-		t.take(t.last)
+		t.take(t.last, 0)
 	}
 	if atEnd && len(t.samples) > 0 {
 		w.sample(ctx)
@@ -77,12 +77,12 @@ func (w *worker) trim(ctx context.Context, rs []chat.Record, atEnd bool) {
 	w.s.count(func(s *Stats) { s.Trims++ })
 }
 
-// take keeps a mark if it is a step younger than the last one.
-func (t *trimmer) take(m mark) {
+// take keeps a mark if it is so much younger than the last one.
+func (t *trimmer) take(m mark, step time.Duration) {
 	if m.seq == 0 {
 		return
 	}
-	if n := len(t.marks); n > 0 && (m.seq <= t.marks[n-1].seq || m.at < t.marks[n-1].at+t.step.Milliseconds()) {
+	if n := len(t.marks); n > 0 && (m.seq <= t.marks[n-1].seq || m.at < t.marks[n-1].at+step.Milliseconds()) {
 		return
 	}
 	if t.marks = append(t.marks, m); len(t.marks) > marksMax {
