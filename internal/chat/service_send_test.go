@@ -22,6 +22,7 @@ func TestTextRules(t *testing.T) {
 			"lines and tabs":      {"a\n\tb", "ok"},
 			"control characters":  {"a\x01\x1e\x1fb\u0085", "ok"},
 			"as long as may be":   {strings.Repeat("x", 16<<10), "ok"},
+			"only control":        {"\x01\x1e", "ok"},
 			"too long":            {strings.Repeat("x", 16<<10+1), "too_large"},
 			"empty":               {"", "invalid"},
 			"blank":               {" \n\t\u00a0\u3000", "invalid"},

@@ -63,6 +63,9 @@ func visible(s string) bool {
 		case '\u115f', '\u1160', '\u3164', '\uffa0', '\u2800', '\u034f', '\u17b4', '\u17b5':
 			continue
 		}
+		if unicode.IsControl(r) && !unicode.IsSpace(r) { // pages show a box for it
+			return true
+		}
 		if unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.In(r, unicode.Mn, unicode.Variation_Selector) {
 			return true
 		}

@@ -271,7 +271,7 @@ func (c *client) must(name, payload string) ack {
 	c.t.Helper()
 	a := c.call(name, payload)
 	if !a.OK {
-		c.t.Fatalf("%s %s: %s", name, payload, a.raw)
+		c.t.Fatalf("%s %.200s: %s", name, payload, a.raw)
 	}
 	return a
 }

@@ -21,7 +21,7 @@ func parseFields(args []json.RawMessage, depth int) *fields {
 	switch {
 	case len(args) != 1:
 		f.fail("the request must be one object, not %d arguments", len(args))
-	case len(args[0]) == 0 || bytes.TrimLeft(args[0], " \t\r\n")[0] != '{':
+	case !bytes.HasPrefix(bytes.TrimLeft(args[0], " \t\r\n"), []byte{'{'}):
 		f.fail("the request must be an object")
 	default:
 		if err := checkContent(args[0], depth); err != nil {

@@ -53,8 +53,11 @@ func (r Rooms) Seen(id chat.RoomID, msg chat.MessageID) (chat.Receipt, bool) {
 	return chat.Receipt{}, false
 }
 
-// pieceOf is how many records of a replay go out between two looks at the socket.
-const pieceOf = 20
+// A replay goes out in pieces of so many records and bytes, between two looks at the socket.
+const (
+	pieceOf    = 20
+	pieceBytes = 64 << 10
+)
 
 // Attach replays and subscribes.
 func (r Rooms) Attach(ctx context.Context, id chat.RoomID, u chat.User, after chat.Seq, l chat.Listener) (chat.Attached, error) {
@@ -90,15 +93,16 @@ func (r Rooms) piece(id chat.RoomID, u chat.User, after chat.Seq, l chat.Listene
 		l.Deliver(r.w.encoder.Gap(chat.Gap{Room: id, From: after, To: m.Joined - 1, Reason: chat.GapNotFound}))
 		after = m.Joined - 1
 	}
-	sent := 0
+	sent, size := 0, 0
 	for _, rec := range room.rows {
 		if after != chat.AttachHead && rec.Seq > after {
-			if sent == pieceOf {
+			if sent == pieceOf || size > pieceBytes {
 				return at, after, false, nil
 			}
 			l.Deliver(r.w.encoder.Record(rec))
 			after = rec.Seq
 			sent++
+			size += rec.Size()
 		}
 	}
 	room.subs = append(room.subs, listener{l, u.ID})
