@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"sync"
 
@@ -271,4 +272,38 @@ func (d *Disk) Free() (int64, error) {
 		return 0, ErrPowerCut
 	}
 	return d.free, nil
+}
+
+// Edit changes a file behind everybody's back, durably; f may change b in place, and gives what the file then holds.
+func (d *Disk) Edit(name string, f func(b []byte) []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	node := d.live[name]
+	if node == nil {
+		return fmt.Errorf("edit %s: %w", name, fs.ErrNotExist)
+	}
+	node.data = f(node.data)
+	node.stable, node.dirty = slices.Clone(node.data), nil
+	return nil
+}
+
+// Put makes a file, durably.
+func (d *Disk) Put(name string, b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	node := &inode{data: slices.Clone(b), stable: slices.Clone(b)}
+	d.live[name], d.stable[name] = node, node
+}
+
+// Clone gives a copy of the disk as programs see it, all of it durable.
+func (d *Disk) Clone() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := New()
+	c.free = d.free
+	for name, node := range d.live {
+		n := &inode{data: slices.Clone(node.data), stable: slices.Clone(node.data)}
+		c.live[name], c.stable[name] = n, n
+	}
+	return c
 }

@@ -155,7 +155,7 @@ func (l *Log) create(h Header) (File, int64, error) {
 	if err := file.Resize(size); err != nil {
 		err = fmt.Errorf("reserve space in %s: %w", name, err)
 		if gone := errors.Join(file.Close(), l.opts.FS.Remove(name)); gone != nil {
-			return nil, 0, fmt.Errorf("%s; remove it again: %w", err.Error(), gone) // no longer ErrNoSpace: a trace is left
+			return nil, 0, fmt.Errorf("%v; remove it again: %v", err, gone) // no longer ErrNoSpace: a trace is left
 		}
 		return nil, 0, err
 	}
