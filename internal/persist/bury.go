@@ -124,11 +124,11 @@ func (w *worker) bury(ctx context.Context, b *batch, it *item, reason string) er
 	return nil
 }
 
-// stored ends a run of guesses once a record of the log, not a tombstone, has been stored.
+// stored ends a run of guesses, and the back-off, once a record of the log, not a tombstone, has been stored.
 func (w *worker) stored(items []*item) {
 	for _, it := range items {
 		if !it.buried {
-			w.run = 0
+			w.run, w.tries = 0, 0
 			return
 		}
 	}

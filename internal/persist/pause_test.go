@@ -2,6 +2,7 @@ package persist_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -111,30 +112,38 @@ func TestBackOff(t *testing.T) {
 }
 
 // TestCrashAtEveryStep: the server dies before each step of the store in turn, also between the rows and W, and starts again.
+// Once all is well, and once there are records that the store can never hold, so that batches are halved and records buried.
 func TestCrashAtEveryStep(t *testing.T) {
-	n := 0
-	for through := false; !through && !t.Failed(); {
-		n++
-		bubble(t, 1, func(t *testing.T, w *world) { through = crashAt(w, n) })
-	}
-	if n < 20 {
-		t.Errorf("only %d steps", n)
+	for _, word := range []string{"fine", "poison"} {
+		n := 0
+		for through := false; !through && !t.Failed(); {
+			n++
+			bubble(t, 1, func(t *testing.T, w *world) { through = crashAt(w, n, word) })
+		}
+		if n < 20 {
+			t.Errorf("only %d steps", n)
+		}
 	}
 }
 
 // crashAt runs a persister that dies before step n, and another after it; true: there are not that many steps.
-func crashAt(w *world, n int) bool {
+func crashAt(w *world, n int, word string) bool {
 	w.log.batch = 5
 	for i := range 12 {
-		w.log.say(0, fmt.Sprint(i%9)) // with copies, in the same batch and in another
+		text := fmt.Sprint(i % 9) // with copies, in the same batch and in another
+		if i%9 == 2 || i%9 == 3 {
+			text += word
+		}
+		w.log.say(0, text)
 	}
+	internal := poison(errors.New("internal"))
 	count, crash := 0, make(chan struct{})
 	w.arc.set(func(ctx context.Context, what string, c *chat.Change) error {
 		if count++; count == n {
 			close(crash)
 		}
 		if count < n {
-			return nil
+			return internal(ctx, what, c)
 		}
 		<-ctx.Done() // the process is gone: nothing further happens
 		return ctx.Err()
@@ -148,7 +157,7 @@ func crashAt(w *world, n int) bool {
 		return true
 	}
 	stop()
-	w.arc.set(nil)
+	w.arc.set(internal)
 	again, _ := w.start()
 	settle()
 	w.exact()

@@ -16,7 +16,7 @@ type worker struct {
 
 	// Of the log's serial calls.
 	place  chat.Mark // W: saved through here
-	tries  int       // operations of the store that failed since one succeeded
+	tries  int       // operations of the store that failed since a record was stored or W moved
 	run    int       // records buried on a guess since one was stored
 	looked time.Time // when the log was asked how far it reaches
 	cut    trimmer
@@ -89,6 +89,8 @@ func (w *worker) save(ctx context.Context, b *batch) bool {
 		switch {
 		case err == nil:
 			w.saved(b)
+			w.s.refuse(w.number, nil)
+			w.resume("persister resumed", b.first)
 			return true
 		case ctx.Err() != nil:
 			return false
@@ -108,7 +110,7 @@ func (w *worker) save(ctx context.Context, b *batch) bool {
 }
 
 func (w *worker) saved(b *batch) {
-	w.place = b.upTo
+	w.place, w.tries = b.upTo, 0
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
 	w.state.W = b.upTo.Seq
@@ -117,7 +119,7 @@ func (w *worker) saved(b *batch) {
 	w.s.stats.Copies += uint64(b.copies)
 }
 
-// call runs one operation that writes what the batch needs. Success ends a pause; one that takes long begins one.
+// call runs one operation that writes what the batch needs. One that takes long begins a pause; the end of the batch ends it.
 func (w *worker) call(ctx context.Context, b *batch, op func(context.Context) error) error {
 	short, cancel := context.WithTimeout(ctx, w.s.opt.Wait)
 	defer cancel()
@@ -148,15 +150,12 @@ func (w *worker) call(ctx context.Context, b *batch, op func(context.Context) er
 		}
 		return err
 	}
-	w.tries = 0
-	w.s.refuse(w.number, nil)
-	w.resume("persister resumed", b.first)
 	return nil
 }
 
 // answers asks whether the store reads and writes, and whether it still is what was saved into. It changes nothing.
 func (w *worker) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.s.opt.Wait)
+	ctx, cancel := context.WithTimeout(ctx, w.s.opt.Slow)
 	defer cancel()
 	st, info, err := w.s.check(ctx, false)
 	if err == nil {
