@@ -18,7 +18,8 @@ type logDouble struct {
 	next  []int64 // offsets; some hold nothing
 	group string
 	down  bool
-	hang  bool // reads do not return
+	hang  bool    // reads do not return
+	lost  []error // what the next calls of Join end with
 }
 
 func newLog(partitions int) *logDouble {
@@ -87,7 +88,14 @@ func (l *logDouble) Info(context.Context) (chat.LogInfo, error) {
 func (l *logDouble) Join(ctx context.Context, group string, h chat.Handler) error {
 	l.mu.Lock()
 	l.group = group
+	var err error
+	if len(l.lost) > 0 {
+		err, l.lost = l.lost[0], l.lost[1:]
+	}
 	l.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
 	var wg sync.WaitGroup
 	for p := range l.parts {
 		wg.Go(func() { l.hand(ctx, p, h) })

@@ -5,6 +5,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -75,12 +76,26 @@ func New(log chat.Log, bus chat.Bus, o Options) *Relay {
 	return &Relay{log: log, bus: bus, opt: o, logger: o.Logger, parts: map[int]*partition{}}
 }
 
-// Run relays whatever partitions the log hands over, until ctx ends.
+// Run relays whatever partitions the log hands over, until ctx ends. A log that lost the place at which a partition was to begin is
+// joined again, a second later: every start is correct. An error means that the log has been closed.
 func (r *Relay) Run(ctx context.Context) error {
-	if err := r.log.Join(ctx, r.opt.Group, r); err != nil {
-		return fmt.Errorf("relay: %w", err)
+	for {
+		err := r.log.Join(ctx, r.opt.Group, r)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, chat.ErrTrimmed) && !errors.Is(err, chat.ErrRewound):
+			return fmt.Errorf("relay: %w", err)
+		}
+		r.logger.Warn("the relay joins anew", "error", err)
+		timer := time.NewTimer(time.Second)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
 	}
-	return nil
 }
 
 // Begin starts at the log's end. By the fence any start is correct: what nobody relayed, the hubs find by the first digest.

@@ -238,3 +238,43 @@ func TestBegin(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 }
+
+func TestJoinsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLog(1)
+		b := &busDouble{t: t, log: l}
+		l.lost = []error{chat.ErrTrimmed, chat.ErrRewound}
+		_, stop := start(t, l, b, relay.Options{})
+		time.Sleep(5 * time.Second)
+		stop()
+		if b.digestCount() == 0 {
+			t.Error("no digest")
+		}
+		l.lost = []error{chat.ErrTrimmed, chat.ErrUnavailable}
+		if err := relay.New(l, b, relay.Options{}).Run(t.Context()); !errors.Is(err, chat.ErrUnavailable) {
+			t.Errorf("run on a closed log: %v", err)
+		}
+	})
+}
+
+// TestHandedOverAgain: what has been said is not said again.
+func TestHandedOverAgain(t *testing.T) {
+	l := newLog(1)
+	b := &busDouble{t: t, log: l}
+	r := relay.New(l, b, relay.Options{})
+	m, err := r.Begin(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := m.Seq
+	l.add(0, "x", 0)
+	m.Seq = l.add(0, "y", 0).Seq
+	rs, _, _ := l.read(0, begin, 2000)
+	r.Records(t.Context(), 0, rs, m, false)
+	m.Seq = l.add(0, "x", 0).Seq
+	rs, _, _ = l.read(0, begin, 2000)
+	r.Records(t.Context(), 0, rs, m, true)
+	if s := r.Stats(); s.Records != 3 || s.Spans != 3 {
+		t.Errorf("stats %+v", s)
+	}
+}
