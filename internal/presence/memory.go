@@ -5,6 +5,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,9 @@ const Lifetime = 7 * time.Second
 
 // MaxNames is how many users an entry names; above it there is only a count.
 const MaxNames = 200
+
+// MaxRooms is how many rooms a node may have entries of; Put of more is ErrOverloaded.
+const MaxRooms = 100_000
 
 // Board is the memory that the nodes of one process share: the embedded engine of presence.
 type Board struct {
@@ -33,8 +37,13 @@ type nodeEntries struct {
 // NewBoard makes an empty board.
 func NewBoard() *Board { return &Board{nodes: map[string]*nodeEntries{}} }
 
-// Node gives the handle of the node with that name.
-func (b *Board) Node(name string) chat.Presence { return &handle{board: b, name: name} }
+// Node gives the handle of the node with that name: of a new life of it, so what an earlier one told is gone.
+func (b *Board) Node(name string) chat.Presence {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.nodes, name)
+	return &handle{board: b, name: name}
+}
 
 // Forget drops everything, as a store that is flushed does; every node is told so by its next Beat.
 func (b *Board) Forget() {
@@ -84,9 +93,12 @@ func (h *handle) Put(ctx context.Context, e chat.Here) error {
 	}
 	h.known = true
 	e.Node = h.name
-	if e.Count == 0 {
+	if e.Count <= 0 {
 		delete(n.rooms, e.Room)
 		return nil
+	}
+	if _, ok := n.rooms[e.Room]; !ok && len(n.rooms) >= MaxRooms {
+		return fmt.Errorf("presence in more than %d rooms: %w", MaxRooms, chat.ErrOverloaded)
 	}
 	if len(e.Users) > MaxNames {
 		e.Users = nil
