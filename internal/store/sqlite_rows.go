@@ -33,7 +33,7 @@ func (s *SQLite) Page(ctx context.Context, room chat.RoomID, r chat.Range, limit
 			return err
 		}
 		before := r.Before
-		if before == 0 || before > w {
+		if before == 0 {
 			before = w + 1
 		}
 		if p.Rows, p.HasMore, err = q.below(before, limit); err != nil {
@@ -93,7 +93,7 @@ func (q *pageQuery) anyAbove(place chat.Seq) (bool, error) {
 
 // around gives the half at or below place, which has the odd one, and the half above it; neither makes up for what the other lacks.
 func (q *pageQuery) around(p *chat.Page, place chat.Seq, limit int) error {
-	low, more, err := q.below(min(place, q.w)+1, (limit+1)/2)
+	low, more, err := q.below(min(place, q.w)+1, (limit+1)/2) // place+1 might not be a number any more
 	if err != nil {
 		return err
 	}

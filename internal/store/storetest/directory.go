@@ -57,7 +57,7 @@ func listAll(t *testing.T, s Store, q chat.RoomQuery) string {
 	for c := chat.Cursor(""); ; {
 		rooms, next, err := s.List(ctxOf(t), q, c)
 		must(t, err)
-		if len(rooms) > q.Limit || len(rooms) == 0 && next != "" {
+		if len(rooms) > q.Limit || len(rooms) == 0 && next != "" || len(out) > MaxPage {
 			t.Fatalf("%d rooms of at most %d, and a cursor %q", len(rooms), q.Limit, next)
 		}
 		for _, r := range rooms {
@@ -125,7 +125,7 @@ func testMembers(t *testing.T, h Harness) {
 		for c := chat.Cursor(""); ; {
 			ms, next, err := s.Members(ctxOf(t), "r0", c, limit)
 			must(t, err)
-			if len(ms) > limit || len(ms) < limit && next != "" {
+			if len(ms) > limit || len(ms) < limit && next != "" || len(got) > MaxPage {
 				t.Fatalf("%d members of at most %d, and a cursor %q", len(ms), limit, next)
 			}
 			got = append(got, ms...)
@@ -148,7 +148,7 @@ func testRoomsOf(t *testing.T, h Harness) {
 		for c := chat.Cursor(""); ; {
 			ms, next, err := s.RoomsOf(ctxOf(t), "u", c, limit)
 			must(t, err)
-			if len(ms) > limit || len(ms) < limit && next != "" {
+			if len(ms) > limit || len(ms) < limit && next != "" || len(got) > MaxPage {
 				t.Fatalf("%d rooms of at most %d, and a cursor %q", len(ms), limit, next)
 			}
 			for _, m := range ms {

@@ -151,8 +151,8 @@ func walk(t *testing.T, s Store, r chat.Range, limit int) (out []chat.Record) {
 	t.Helper()
 	for {
 		p := page(t, s, "r", r, limit)
-		if len(p.Rows) > limit || len(p.Rows) == 0 && p.HasMore {
-			t.Fatalf("%+v: %d rows of at most %d, hasMore %v", r, len(p.Rows), limit, p.HasMore)
+		if len(p.Rows) > limit || len(p.Rows) == 0 && p.HasMore || len(out) > MaxPage {
+			t.Fatalf("%+v: %d rows of at most %d, hasMore %v, after %d rows", r, len(p.Rows), limit, p.HasMore, len(out))
 		}
 		if r.After != 0 {
 			out = append(out, p.Rows...)
