@@ -61,7 +61,14 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 	g := New(cfg)
 	srv := socketio.New(socketio.Options{})
 	g.Bind(srv.Of("/"))
-	ts := httptest.NewServer(srv)
+	ts := httptest.NewUnstartedServer(srv)
+	ts.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			tcp.SetWriteBuffer(64 << 10) // so that a slow reader is felt soon
+		}
+		return ctx
+	}
+	ts.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- g.Run(ctx) }()
@@ -118,7 +125,22 @@ type client struct {
 // dial opens a session and sends the CONNECT.
 func (r *rig) dial(auth string) *client {
 	r.t.Helper()
-	conn, br, _, err := ws.Dial(context.Background(), "ws://"+r.addr+"/socket.io/?EIO=4&transport=websocket")
+	gate := make(chan struct{})
+	close(gate)
+	return r.dialSlow(auth, gate)
+}
+
+// dialSlow opens one whose client reads nothing until the gate is open, and has little room for what comes.
+func (r *rig) dialSlow(auth string, gate <-chan struct{}) *client {
+	r.t.Helper()
+	d := ws.Dialer{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if tcp, ok := c.(*net.TCPConn); ok {
+			tcp.SetReadBuffer(256 << 10) // less than the loopback sends at once would make it crawl
+		}
+		return c, err
+	}}
+	conn, br, _, err := d.Dial(context.Background(), "ws://"+r.addr+"/socket.io/?EIO=4&transport=websocket")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -128,10 +150,13 @@ func (r *rig) dial(auth string) *client {
 	if br != nil { // what came with the handshake's answer
 		in = br
 	}
-	go c.read(struct {
-		io.Reader
-		io.Writer
-	}{in, conn})
+	go func() {
+		<-gate
+		c.read(struct {
+			io.Reader
+			io.Writer
+		}{in, conn})
+	}()
 	c.write("40" + auth)
 	return c
 }

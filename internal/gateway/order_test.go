@@ -161,6 +161,20 @@ func TestLiveEventsWaitForTheAnswer(t *testing.T) {
 	}
 }
 
+// What waits for an answer is bounded: a socket for which too much is kept is closed, and the room does not feel it.
+func TestWhatIsHeldIsBounded(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Limits = Limits{QueueBytes: 128 << 10} })
+	ann, bob := r.joined("ann"), r.in("bob")
+	r.SetPageTime(time.Hour)
+	text, _ := bob.packet("room:join", `{"roomId":"lobby"}`)
+	bob.write(text)
+	eventually(t, "bob is subscribed", func() bool { return r.Listeners(chat.LobbyID) == 2 })
+	for i := range 10 {
+		ann.must("message:send", sendOf("lobby", fmt.Sprint("m", i), strings.Repeat("x", 16<<10)))
+	}
+	eventually(t, "bob is closed", func() bool { return r.Listeners(chat.LobbyID) == 1 && r.g.Stats().Sockets == 1 })
+}
+
 func TestARoomThatClosesSendsItsSocketsAway(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.joined("ann")

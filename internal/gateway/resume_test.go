@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,14 +145,19 @@ func TestLongAnswersWaitForASlowReader(t *testing.T) {
 	r := newRig(t, nil)
 	ann := r.joined("ann")
 	big := strings.Repeat("\x01", 16<<10) // six times as much in JSON
-	const n = 60
+	const n = 24
 	for i := range n {
 		ann.must("message:send", sendOf("lobby", fmt.Sprint("m", i), big))
 	}
 	since := chat.MakeSeq(1, 1) // ann's join
-	c := r.dial(fmt.Sprintf(`{"token":"ann","since":{"lobby":%d}}`, since))
+	gate := make(chan struct{})
+	c := r.dialSlow(fmt.Sprintf(`{"token":"ann","since":{"lobby":%d}}`, since), gate)
+	waits := func(c *conn) bool { return c.sock.Queued() > r.g.holdEnough() }
+	eventually(t, "the replay waits for its reader", func() bool { return slices.ContainsFunc(r.g.all(), waits) })
+	ann.must("message:send", sendOf("lobby", fmt.Sprint("m", n), "the room does not wait"))
+	close(gate)
 	at := 0
-	for i := range n {
+	for i := range n + 1 {
 		var m map[string]any
 		if at, m = c.event("message:new", at+1); m["clientId"] != fmt.Sprint("m", i) {
 			t.Fatalf("event %d: %v", i, m["clientId"])
@@ -172,7 +178,7 @@ func TestLongAnswersWaitForASlowReader(t *testing.T) {
 		}
 		before = fmt.Sprintf(`,"before":%d`, seqOf(ms[0].(map[string]any)))
 	}
-	if len(got) != n {
-		t.Errorf("paged to %d of %d messages", len(got), n)
+	if len(got) != n+1 {
+		t.Errorf("paged to %d of %d messages", len(got), n+1)
 	}
 }

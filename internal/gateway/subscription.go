@@ -33,7 +33,8 @@ func (s *subscription) Deliver(f chat.Frame) {
 		s.c.push(f)
 		return
 	}
-	if s.bytes += f.Size; s.bytes > s.c.g.holdMost() {
+	s.bytes += f.Size
+	if s.c.holding.Add(int64(f.Size)) > int64(s.c.g.holdMost()) {
 		s.held = nil
 		s.c.sock.CloseTransport(engineio.SlowClient)
 		return
@@ -64,6 +65,7 @@ func (s *subscription) release() {
 	for _, f := range s.held {
 		s.c.push(f)
 	}
+	s.c.holding.Add(-int64(s.bytes))
 	s.holding, s.held, s.bytes = false, nil, 0
 }
 
