@@ -256,7 +256,7 @@ func TestPollOutlivesServerTimeouts(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /engine.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n\r\n", sid)
 	waitForPoll(t, s)
-	<-time.After(300 * time.Millisecond)
+	<-time.After(300 * time.Millisecond) // both timeouts have to pass, on the real clock
 	s.Send(text("late"))
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
