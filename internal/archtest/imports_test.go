@@ -38,7 +38,7 @@ var allowed = map[string]string{
 	"internal/store":                 "internal/chat + internal/store/storetest",
 	"internal/store/storetest":       "internal/chat",
 	"internal/store/faulty":          "internal/chat + internal/store",
-	"internal/history":               "internal/chat + internal/store internal/msglog",
+	"internal/history":               "internal/chat + internal/store internal/store/storetest internal/msglog",
 	"internal/presence":              "internal/chat + internal/presence/presencetest",
 	"internal/presence/presencetest": "internal/chat",
 	"internal/msglog/faultfs":        "internal/msglog/segment",

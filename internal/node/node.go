@@ -17,6 +17,7 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/config"
 	"github.com/hubbub-chat/hubbub/internal/gateway"
+	"github.com/hubbub-chat/hubbub/internal/history"
 	"github.com/hubbub-chat/hubbub/internal/hub"
 	"github.com/hubbub-chat/hubbub/internal/persist"
 	"github.com/hubbub-chat/hubbub/internal/relay"
@@ -39,7 +40,7 @@ type Node struct {
 
 	engines   *engines
 	log       *guardedLog
-	history   *interim
+	history   *history.History
 	hub       *hub.Hub
 	relay     *relay.Relay
 	persister *persist.Persister

@@ -10,6 +10,7 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/config"
 	"github.com/hubbub-chat/hubbub/internal/gateway"
+	"github.com/hubbub-chat/hubbub/internal/history"
 	"github.com/hubbub-chat/hubbub/internal/httpd"
 	"github.com/hubbub-chat/hubbub/internal/hub"
 	"github.com/hubbub-chat/hubbub/internal/persist"
@@ -36,7 +37,7 @@ func (n *Node) wire(ctx context.Context) error {
 		return mismatch // any other error: the store is away, and the node runs without it
 	}
 	n.relay = relay.New(n.log, e.bus, relay.Options{Times: times, Logger: n.logger})
-	n.history = newInterim(n.log, e.store, e.store, interimOptions{Partitions: len(info.Partitions), RoomMembers: l.RoomMembers, Logger: n.logger})
+	n.history = history.New(n.log, e.store, e.store, e.store, history.Options{Partitions: len(info.Partitions), RoomMembers: l.RoomMembers, Logger: n.logger})
 	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: "this",
 		Partitions: len(info.Partitions), Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms}, Logger: n.logger})
 	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: len(info.Partitions),
