@@ -127,7 +127,8 @@ func level(ctx context.Context, o options, s *server, c *crowd, st store, level 
 
 var positionWord = regexp.MustCompile(`\bposition=(\d+)`)
 
-// pausedAndResumed holds the log line of the last pause against that of the resume: both name the same position.
+// pausedAndResumed holds the log line of the last pause against that of the resume: both name the same position. A node that was started
+// in between resumes where it reads on.
 func pausedAndResumed(log []string) (string, error) {
 	paused, resumed := "", ""
 	for _, line := range log {
@@ -136,7 +137,7 @@ func pausedAndResumed(log []string) (string, error) {
 		case m == nil:
 		case strings.Contains(line, "persister paused"):
 			paused, resumed = m[1], ""
-		case strings.Contains(line, "persister resumed"):
+		case strings.Contains(line, "persister resumed"), resumed == "" && strings.Contains(line, "persister reads on"):
 			resumed = m[1]
 		}
 	}

@@ -29,6 +29,9 @@ type person struct {
 	log   string
 	since map[string]int64
 
+	ctx       context.Context // of staying
+	reopening sync.WaitGroup
+
 	unacked chan struct{} // one place for each send under way
 	tries   int
 	refused map[string]int // negative answers, by code
@@ -41,6 +44,10 @@ func newPerson(name, addr string, seed uint64, pace time.Duration) *person {
 
 // stay keeps the person connected until ctx ends.
 func (p *person) stay(ctx context.Context) {
+	p.mu.Lock()
+	p.ctx = ctx
+	p.mu.Unlock()
+	defer p.reopening.Wait()
 	for ctx.Err() == nil {
 		c, err := p.connect(ctx)
 		if err == nil {
@@ -103,6 +110,8 @@ func (p *person) hear(name string, data json.RawMessage) {
 		if e.Token != "" {
 			p.token = e.Token
 		}
+	case name == "gap" && e.To == 0: // the room was not resumed: open it anew, after the same place
+		p.reopening.Go(func() { p.reopen(e.RoomID) })
 	case name == "gap":
 		p.seen.gap(e.RoomID, e.From, e.To, e.Reason)
 		p.since[e.RoomID] = max(p.since[e.RoomID], e.To)
@@ -174,6 +183,29 @@ func (p *person) join(ctx context.Context, room string) error {
 		p.seen.begin(room, a.AsOf)
 		p.since[room] = max(p.since[room], a.AsOf)
 	})
+}
+
+// reopen goes on with a room that a resume could not have.
+func (p *person) reopen(room string) {
+	p.mu.Lock()
+	ctx := p.ctx
+	p.mu.Unlock()
+	for ctx.Err() == nil {
+		p.mu.Lock()
+		since := p.since[room]
+		p.mu.Unlock()
+		err := p.call(ctx, "room:open", map[string]any{"roomId": room, "since": since}, func(raw json.RawMessage) {
+			var a struct{ AsOf int64 }
+			_ = json.Unmarshal(raw, &a)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.since[room] = max(p.since[room], a.AsOf)
+		})
+		if err == nil {
+			return
+		}
+		p.seen.fail("room:open after a gap: %v", err)
+	}
 }
 
 // talk sends into rooms until ctx ends; each send is retried until acked, also after that, until hard ends.
