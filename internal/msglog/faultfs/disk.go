@@ -92,12 +92,23 @@ func (d *Disk) Ops() int {
 	return d.ops
 }
 
+// Forgotten gives what would be left if the power went now and nothing that was not durable had reached the disk. The Disk lives on.
+func (d *Disk) Forgotten() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reboot(func() bool { return false })
+}
+
 // Reboot gives the disk as it is found after the power came back. keep tells for each thing that was not durable (a sector of 512 bytes, a
 // file's size, a name) whether it had reached the disk by luck. The old Disk is dead.
 func (d *Disk) Reboot(keep func() bool) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dead = true
+	return d.reboot(keep)
+}
+
+func (d *Disk) reboot(keep func() bool) *Disk {
 	after := New()
 	after.free = d.free
 	copies := map[*inode]*inode{}

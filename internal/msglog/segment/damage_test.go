@@ -172,6 +172,26 @@ func TestOldSegmentsAreCheckedWhenRead(t *testing.T) {
 	}
 }
 
+// TestRecordOfAnotherHistory puts in a record that is sound in itself and stood at this very place, in another history of the log.
+func TestRecordOfAnotherHistory(t *testing.T) {
+	disk, other := made(t, 5), faultfs.New()
+	log := mustOpen(t, options(other))
+	fill(t, log, 0, 2)
+	if _, err := put(log, strings.ToUpper(body(2))); err != nil {
+		t.Fatal(err)
+	}
+	name := segments(t, disk)[0]
+	foreign := content(t, other, name)
+	at := starts(foreign)
+	if err := disk.Edit(name, func(b []byte) []byte { copy(b[at[2]:at[3]], foreign[at[2]:at[3]]); return b }); err != nil {
+		t.Fatal(err)
+	}
+	_, err := segment.Open(options(disk))
+	if d := damage(t, err); d.File != name || d.Pos != int64(at[3]) {
+		t.Fatalf("%+v, want the record behind it, at %d, no longer to follow", d, at[3])
+	}
+}
+
 func TestStrangeDirectories(t *testing.T) {
 	newer := func(b []byte) []byte {
 		binary.LittleEndian.PutUint32(b[8:], segment.FormatVersion+1)
