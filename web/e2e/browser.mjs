@@ -24,7 +24,7 @@ export class Person {
     person.page.on('pageerror', (error) => person.complaints.push(`exception: ${error.stack ?? error}`));
     person.page.on('console', (message) => {
       // A server that is away on purpose is heard of by the console; everything else is a defect.
-      if (message.type() === 'error' && !/ERR_CONNECTION|ERR_FAILED|ERR_EMPTY_RESPONSE|WebSocket connection to|status of (400|403|50\d)/.test(message.text())) person.complaints.push(message.text());
+      if (message.type() === 'error' && !/ERR_CONNECTION|ERR_FAILED|ERR_EMPTY_RESPONSE|WebSocket connection to|status of (400|403|50\d)|Cross-Origin-Opener-Policy/.test(message.text())) person.complaints.push(message.text());
       else if (/Content.Security.Policy/i.test(message.text())) person.complaints.push(message.text());
     });
     await prepare?.(person.page);

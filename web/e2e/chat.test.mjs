@@ -153,10 +153,10 @@ test('what was said offline survives a reload, and a draft too', async () => {
   await ann.page.reload();
   await ann.page.locator('[data-banner="connection"]').waitFor();
   cut = false;
+  await ann.page.evaluate(() => window.dispatchEvent(new Event('online'))); // the network is back: at once
   await ann.connected();
   await ann.sees('Before the restart');
   cut = true;
-  await ann.page.evaluate(() => window.dispatchEvent(new Event('offline')));
   await server.down();
   await ann.page.locator('[data-banner="connection"]').waitFor();
   await ann.say('Said offline');
@@ -165,6 +165,7 @@ test('what was said offline survives a reload, and a draft too', async () => {
   await ann.page.reload();
   await ann.page.locator('[data-banner="connection"]').waitFor();
   cut = false;
+  await ann.page.evaluate(() => window.dispatchEvent(new Event('online')));
   await ann.connected();
   await ann.sees('Said offline');
   await until('it is sent', async () => (await ann.said('Said offline').getAttribute('data-state')) === 'sent');

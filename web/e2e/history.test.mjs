@@ -146,6 +146,8 @@ test('case 13: a window in the middle ends at its own end; a counter tells; scro
     await until('a newer page', async () => Math.max(...(await numbers(reader))) > last || last >= 504);
   }
   assert.ok(whole(await numbers(reader)));
+  await reader.scroll(-1);
+  await until('the address is the room, not the message', async () => !reader.page.url().includes('/m/'));
   await reader.page.goto(`${server.url}#/r/${room.id}/m/${seq}`);
   await until('the message is in view again', () => inView(reader, 'Middle 50'));
   await reader.say('Middle 505');

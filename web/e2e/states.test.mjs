@@ -142,7 +142,7 @@ test('a private room: made, invited to by id, joined, left; then nothing of it i
   await bo.page.keyboard.press('Escape');
   await ann.page.getByRole('button', { name: 'Make a room' }).click();
   await ann.page.locator('#room-name').fill('Secret garden');
-  await ann.page.getByText('Private', { exact: true }).click();
+  await ann.page.getByLabel(/^Private/).check();
   await ann.page.getByRole('button', { name: 'Make room' }).click();
   await ann.page.locator('header h1', { hasText: 'Secret garden' }).waitFor();
   await ann.say('Psst');

@@ -145,7 +145,7 @@ test('at the end the window moves on; above it, it waits and counts', () => {
   for (let n = 2; n <= 600; n++) timeline.live(row(n));
   assert.equal(timeline.rows.length, MAX_ROWS);
   assert.equal(timeline.hasOlder, true);
-  timeline.atEnd = false;
+  timeline.atEnd = () => false;
   const top = timeline.oldest;
   for (let n = 601; n <= 1200; n++) timeline.live(row(n));
   assert.equal(timeline.oldest, top);

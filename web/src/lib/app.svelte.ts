@@ -87,18 +87,24 @@ export class App {
 
   /** isReading tells whether new messages of a room come before the reader's eyes. */
   isReading(room: RoomState): boolean {
-    return room === this.current && this.visible && room.timeline.attached && room.timeline.atEnd;
+    return room === this.current && this.visible && room.timeline.attached && room.timeline.atEnd();
   }
 
   /** reachedEnd is told by the view when the end of the current room is on the screen. */
   reachedEnd(room: RoomState): void {
     room.timeline.reachedEnd();
-    if (this.isReading(room) && room.timeline.loaded) this.rooms.markRead(room, room.timeline.position);
+    if (!this.isReading(room) || !room.timeline.loaded) return;
+    this.rooms.markRead(room, room.timeline.position);
+  }
+
+  /** leftPlace is told when the reader goes on from the message that the address names: a reload then opens the room as usual. */
+  leftPlace(room: RoomState): void {
+    if (room === this.current && this.route.place.seq) this.route.replace({ room: room.id });
   }
 
   send(room: RoomState, text: string): boolean {
     if (!this.me || !this.outbox.add(room.id, this.me.id, text)) return false;
-    void this.reading.latest(room);
+    room.sends++; // the list goes to the end
     return true;
   }
 
@@ -124,6 +130,7 @@ export class App {
   /** goneFrom takes a room that one left, or was taken out of, off the page. */
   goneFrom(room: RoomState): void {
     const wasCurrent = room === this.current;
+    room.membership = 'none';
     this.rooms.gone(room.id);
     if (!wasCurrent) return;
     this.say(`You left ${room.name}`);
@@ -218,7 +225,7 @@ export class App {
   }
 
   #enter(room: RoomState, seq: number | undefined): void {
-    room.timeline.atEnd = false;
+    room.timeline.atEnd = () => false; // until its list is on the screen
     room.divider = room.unread > 0 || room.unreadMore ? room.read : 0;
     if (room.membership === 'joined') this.keep.set('lastRoom', room.id);
     if (!this.ready || room.membership !== 'joined') return;

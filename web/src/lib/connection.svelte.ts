@@ -49,9 +49,11 @@ export class Connection {
       timeout: 10_000,
     });
     this.#socket.on('connect_error', (error: Error) => this.#failed(error));
-    this.#socket.on('disconnect', (reason) => {
+    this.#socket.on('disconnect', (reason, details) => {
       if (reason === 'io client disconnect') return;
-      this.#wait(backoff(0));
+      // A page's own GET carries no Origin, so that a refused address may show only at the first POST behind the handshake.
+      if (statusOf(details) === 403) this.phase = 'origin';
+      else this.#wait(backoff(this.#tries));
     });
     this.network = navigator.onLine;
     window.addEventListener('online', () => {
@@ -113,7 +115,7 @@ export class Connection {
     if (this.phase === 'online') this.#socket.volatile.emit(name, payload, () => {});
   }
 
-  #failed(error: Error & { data?: Refusal; context?: { status?: number } }): void {
+  #failed(error: Error & { data?: Refusal }): void {
     if (error.data?.code) {
       const { code, retryAfterMs } = error.data;
       if (code === 'unavailable' || code === 'overloaded' || code === 'rate_limited' || code === 'internal') {
@@ -124,7 +126,7 @@ export class Connection {
       this.phase = 'refused';
       return;
     }
-    if (error.context?.status === 403) {
+    if (statusOf(error) === 403) {
       this.phase = 'origin';
       return;
     }
@@ -138,6 +140,12 @@ export class Connection {
     this.phase = 'waiting';
     this.#timer = setTimeout(() => this.now(), ms);
   }
+}
+
+/** statusOf is the HTTP status behind an error of the transport, where polling told one. */
+function statusOf(details: unknown): number | undefined {
+  const context = typeof details === 'object' && details !== null && 'context' in details ? details.context : undefined;
+  return typeof context === 'object' && context !== null && 'status' in context && typeof context.status === 'number' ? context.status : undefined;
 }
 
 function understood<T>(answer: unknown): Answer<T> {

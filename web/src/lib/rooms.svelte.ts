@@ -24,6 +24,8 @@ export class RoomState {
   jumping = $state(false);
   error = $state.raw<Refusal | undefined>(undefined);
   pageError = $state.raw<Refusal | undefined>(undefined);
+  /** How often something was sent here since the page was opened: the list then shows the end. */
+  sends = $state(0);
   /** A message to bring into view: its seq, until the view has done it. */
   target = $state(0);
 

@@ -21,8 +21,8 @@ export class Timeline {
   behind = $state(0);
   /** Something was loaded: an empty window means an empty room. */
   loaded = $state(false);
-  /** Set by the view: the end of the window is on the screen. */
-  atEnd = true;
+  /** Set by the view: whether the end of the window is on the screen at this moment. A room that nobody looks at counts as such. */
+  atEnd: () => boolean = () => true;
   /** The highest seq received live: what `since` says. 0: not open. */
   position = 0;
   /** Counts the windows: a new one makes answers that are still under way obsolete, and is placed anew on the screen. */
@@ -145,11 +145,12 @@ export class Timeline {
     this.#remember(row);
     this.#recent.push(row);
     if (this.#recent.length > MAX_RECENT) this.#forgotten = this.#recent.shift()!.seq;
-    if (!this.atEnd && this.attached && this.rows.length >= MAX_ROWS + SLACK) this.#detach();
-    if (row.kind === 'message' && (!this.attached || !this.atEnd)) this.behind++;
+    const atEnd = this.atEnd();
+    if (!atEnd && this.attached && this.rows.length >= MAX_ROWS + SLACK) this.#detach();
+    if (row.kind === 'message' && (!this.attached || !atEnd)) this.behind++;
     if (!this.attached || !this.loaded) return true;
     const all = [...this.rows, row];
-    const cut = this.atEnd && all.length > MAX_ROWS ? all.length - MAX_ROWS : 0;
+    const cut = atEnd && all.length > MAX_ROWS ? all.length - MAX_ROWS : 0;
     if (cut > 0) this.hasOlder = true;
     this.rows = cut > 0 ? all.slice(cut) : all;
     return true;
