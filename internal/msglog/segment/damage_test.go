@@ -172,6 +172,27 @@ func TestOldSegmentsAreCheckedWhenRead(t *testing.T) {
 	}
 }
 
+// TestLastRecordOfAnotherHistory does the same at the end of a full segment, where only the next file can tell.
+func TestLastRecordOfAnotherHistory(t *testing.T) {
+	disk, other := made(t, records), faultfs.New()
+	name := segments(t, disk)[0]
+	last := len(starts(content(t, disk, name))) - 2
+	log := mustOpen(t, options(other))
+	fill(t, log, 0, last)
+	if _, err := put(log, strings.ToUpper(body(last))); err != nil {
+		t.Fatal(err)
+	}
+	foreign := content(t, other, name)
+	at := starts(foreign)
+	if err := disk.Edit(name, func(b []byte) []byte { copy(b[at[last]:], foreign[at[last]:at[last+1]]); return b }); err != nil {
+		t.Fatal(err)
+	}
+	_, err := segment.Open(options(disk))
+	if d := damage(t, err); d.File != name || !strings.Contains(d.Reason, "does not follow") {
+		t.Fatalf("%+v, want the next file no longer to follow", d)
+	}
+}
+
 // TestRecordOfAnotherHistory puts in a record that is sound in itself and stood at this very place, in another history of the log.
 func TestRecordOfAnotherHistory(t *testing.T) {
 	disk, other := made(t, 5), faultfs.New()
