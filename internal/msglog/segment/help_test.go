@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/msglog/faultfs"
 	"github.com/hubbub-chat/hubbub/internal/msglog/segment"
@@ -17,9 +18,11 @@ import (
 // logID names the log of these tests.
 var logID = segment.ID{1, 2, 3}
 
-// options are those of a small log on a disk: about eight records to a segment.
+// options are those of a small log on a disk: about eight records to a segment. The clock stands still, so that the same appends give the
+// same bytes.
 func options(disk segment.FS) segment.Options {
-	return segment.Options{FS: disk, Log: logID, Generation: 1, SegmentBytes: 600, AllocBytes: 300, CacheBytes: 1}
+	return segment.Options{FS: disk, Log: logID, Generation: 1, SegmentBytes: 600, AllocBytes: 300, CacheBytes: 1,
+		Now: func() time.Time { return time.UnixMilli(1_700_000_000_000) }}
 }
 
 func mustOpen(t *testing.T, o segment.Options) *segment.Log {
