@@ -26,7 +26,7 @@ func TestReleaseOncePerSession(t *testing.T) {
 	a := echoApp()
 	o := fast()
 	o.Release = func(s *engineio.Session) {
-		released.Add(1)
+		defer released.Add(1)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if calls := a.calls[s]; len(calls) > 0 && calls[len(calls)-1] == "close" {

@@ -3,6 +3,7 @@ package engineio
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // Polling tells tests whether a poll of s waits.
@@ -23,6 +24,17 @@ func Posting(s *Session) bool {
 func PollingID(srv *Server, sid string) bool {
 	s := srv.lookup(sid)
 	return s != nil && Polling(s)
+}
+
+// AgePoll makes the waiting poll, if there is one, as old as age.
+func AgePoll(s *Session, age time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll == nil {
+		return false
+	}
+	s.poll.since = time.Now().Add(-age)
+	return true
 }
 
 // Abandon ends all sessions without waiting for their clients.

@@ -64,6 +64,7 @@ func TestBodyLimitCountsBytesAlsoChunked(t *testing.T) {
 			euros := strings.Repeat("€", max/3) // a third of the limit in characters
 			over := "4first\x1e4" + euros
 			f.want(f.do(f.request("POST", f.sidURL(sid), wrap(strings.NewReader(over)))), 413, `{"code":3,"message":"Payload too large"}`)
+			f.want(f.do(f.request("POST", f.sidURL(sid), wrap(strings.NewReader("4"+strings.Repeat("x", max))))), 413, "*") // one byte
 			// Nothing of it was handled, and the session lives.
 			f.want(f.post(sid, "4second"), 200, "ok")
 			f.want(f.get(sid), 200, "4second")

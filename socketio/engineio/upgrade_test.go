@@ -99,6 +99,40 @@ func TestUpgradeReleasesTheWaitingPoll(t *testing.T) {
 	c.want("4x")
 }
 
+// A poll still open at the upgrade packet is let go; one so young that it must
+// have been sent after that packet is told that the session has moved.
+func TestPollOpenAtTheSwitch(t *testing.T) {
+	for _, c := range []struct {
+		age    time.Duration
+		status int
+		body   string
+	}{
+		{time.Hour, 200, "6"},
+		{-time.Hour, 400, `{"code":3,"message":"Bad request"}`},
+	} {
+		f := start(t, fast(), echoApp())
+		sid := f.polling()
+		s := f.session()
+		ws := f.candidate(sid)
+		ws.send("2probe")
+		ws.want("3probe")
+		poll := later(func() answer { return f.get(sid) })
+		eventually(t, "a poll of the wanted age", func() bool {
+			select {
+			case a := <-poll: // its noop was faster
+				f.want(a, 200, "6")
+				poll = later(func() answer { return f.get(sid) })
+			default:
+			}
+			return engineio.AgePoll(s, c.age)
+		})
+		ws.send("5")
+		f.want(receive(t, "the poll's answer", poll), c.status, c.body)
+		ws.send("4x")
+		ws.want("4x")
+	}
+}
+
 // Until the upgrade packet comes, output goes out by polling.
 func TestOutputDuringUpgrade(t *testing.T) {
 	f := start(t, fast(), echoApp())

@@ -96,6 +96,17 @@ func TestReaderDoesNotTrustLengths(t *testing.T) {
 	}
 }
 
+// Pings that come faster than pongs can be written do not pile up.
+func TestPongsAreBounded(t *testing.T) {
+	c := &wsConn{s: &Session{}} // without a connection nothing is ever written
+	for range 1000 {
+		c.pong(make([]byte, 125))
+	}
+	if n := len(c.control); n == 0 || n > maxPongs+ws.MaxHeaderSize {
+		t.Errorf("%d bytes of pongs wait", n)
+	}
+}
+
 func TestBufferPoolKeepsSmallOnes(t *testing.T) {
 	var p bufferPool
 	p.put(nil)
