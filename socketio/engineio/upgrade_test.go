@@ -19,16 +19,7 @@ func TestUpgradeUnderLoadKeepsOrder(t *testing.T) {
 	up := make(chan string, 2*total)
 	a.onMessage = func(s *engineio.Session, data []byte, binary bool) { up <- string(data) }
 	started := make(chan struct{})
-	a.onOpen = func(s *engineio.Session) {
-		go func() {
-			<-started
-			for i := range total {
-				if s.Ready(context.Background(), 16<<10) != nil || s.Send(text(fmt.Sprintf("d%d", i))) != nil {
-					return
-				}
-			}
-		}()
-	}
+	a.onOpen = func(s *engineio.Session) { go sendCounted(s, started, total) }
 	f := start(t, fast(), a)
 	sid := f.polling()
 	close(started)
@@ -74,12 +65,30 @@ func TestUpgradeUnderLoadKeepsOrder(t *testing.T) {
 			down = append(down, d)
 		}
 	}
+	wantCounted(t, "d", down)
+	var arrived []string
+	for range total {
+		arrived = append(arrived, receive(t, "message to the server", up))
+	}
+	wantCounted(t, "u", arrived)
+}
+
+// sendCounted sends d0, d1 and so on, as fast as the client takes them.
+func sendCounted(s *engineio.Session, started <-chan struct{}, total int) {
+	<-started
 	for i := range total {
-		if down[i] != fmt.Sprintf("d%d", i) {
-			t.Fatalf("message %d to the client is %q", i, down[i])
+		if s.Ready(context.Background(), 16<<10) != nil || s.Send(text(fmt.Sprint("d", i))) != nil {
+			return
 		}
-		if got := receive(t, "message to the server", up); got != fmt.Sprintf("u%d", i) {
-			t.Fatalf("message %d to the server is %q", i, got)
+	}
+}
+
+// wantCounted checks that got is prefix0, prefix1 and so on.
+func wantCounted(t *testing.T, prefix string, got []string) {
+	t.Helper()
+	for i, m := range got {
+		if m != fmt.Sprint(prefix, i) {
+			t.Fatalf("message %d is %q, want %s%d", i, m, prefix, i)
 		}
 	}
 }
