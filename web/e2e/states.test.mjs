@@ -92,6 +92,42 @@ test('light, dark and the system, kept over a reload and there before the first 
   await ann.close();
 });
 
+test('every text can be read in both themes: 4.5 to 1, and controls 3 to 1', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const ann = await Person.enter(browser, server.url, 'Ann', { colorScheme });
+    const poor = await ann.page.evaluate(() => {
+      const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+      const probe = document.createElement('span');
+      document.body.append(probe);
+      const luminance = (name, hue) => {
+        probe.className = hue === undefined ? '' : 'hued';
+        if (hue !== undefined) probe.style.setProperty('--hue', hue);
+        probe.style.color = `var(--${name})`;
+        canvas.fillStyle = getComputedStyle(probe).color;
+        canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      const out = [];
+      const check = (front, back, least, hue) => {
+        const is = ratio(luminance(front, hue), luminance(back, hue));
+        if (is < least) out.push(`${front} on ${back}${hue === undefined ? '' : ` at ${hue}`}: ${is.toFixed(2)}`);
+      };
+      for (const surface of ['surface-1', 'surface-2', 'surface-3']) for (const text of ['text', 'text-soft', 'accent-text']) check(text, surface, 4.5);
+      for (const [text, back] of [['on-accent', 'accent'], ['on-accent', 'accent-strong'], ['danger', 'danger-wash'], ['danger', 'surface-2'], ['amber', 'amber-wash'], ['text', 'accent-wash'], ['accent-text', 'accent-wash'], ['accent-text', 'danger-wash']]) check(text, back, 4.5);
+      for (const [control, back] of [['control-line', 'surface-2'], ['here', 'surface-1']]) check(control, back, 3);
+      for (let hue = 0; hue < 360; hue += 15) {
+        check('name', 'surface-2', 4.5, hue);
+        check('face-text', 'face', 4.5, hue);
+      }
+      return out;
+    });
+    assert.deepEqual(poor, [], colorScheme);
+    await ann.close();
+  }
+});
+
 test('by keyboard: the switcher, the list of keys, messages as one Tab stop, regions', async () => {
   const ann = await Person.enter(browser, server.url, 'Ann');
   for (const n of [1, 2, 3]) await ann.say(`Key ${n}`);

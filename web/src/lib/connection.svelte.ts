@@ -10,6 +10,9 @@ export type Phase = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused' | '
 
 /** The server answers within 10 s (docs/protocol.md); a little more for the way. */
 const ANSWER_MS = 12_000;
+/** A page that was hidden for so long may have slept; an answer that takes so long may never come. */
+const SLEPT_MS = 60_000;
+const PROBE_MS = 6000;
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 15_000;
 
@@ -36,6 +39,7 @@ export class Connection {
 
   readonly #socket: Socket;
   #tries = 0;
+  #hiddenAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(auth: () => object) {
@@ -58,11 +62,12 @@ export class Connection {
     this.network = navigator.onLine;
     window.addEventListener('online', () => {
       this.network = true;
-      this.now();
+      void this.#wake();
     });
     window.addEventListener('offline', () => (this.network = false));
     document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'visible' && this.#tries > 0) this.now();
+      if (document.visibilityState === 'hidden') this.#hiddenAt = Date.now();
+      else if (Date.now() - this.#hiddenAt > SLEPT_MS || this.phase === 'waiting') void this.#wake();
     });
   }
 
@@ -99,12 +104,12 @@ export class Connection {
   }
 
   /** request asks the server. It never throws: no connection is "offline", no answer is "unknown". */
-  request<T>(name: string, payload: object): Promise<Answer<T>> {
+  request<T>(name: string, payload: object, within = ANSWER_MS): Promise<Answer<T>> {
     if (this.phase !== 'online' || !this.#socket.connected) {
       return Promise.resolve({ ok: false, error: { code: 'offline', message: '' } });
     }
     return new Promise((resolve) => {
-      this.#socket.timeout(ANSWER_MS).emit(name, payload, (error: Error | null, answer: unknown) => {
+      this.#socket.timeout(within).emit(name, payload, (error: Error | null, answer: unknown) => {
         resolve(error ? { ok: false, error: { code: 'unknown', message: '' } } : understood<T>(answer));
       });
     });
@@ -131,6 +136,16 @@ export class Connection {
       return;
     }
     this.#wait(backoff(this.#tries));
+  }
+
+  /** The network is back, or the page was asleep: what hangs is begun anew, and what seems to stand is asked whether it does. */
+  async #wake(): Promise<void> {
+    if (this.phase === 'online') {
+      const answer = await this.request('room:list', { limit: 1 }, PROBE_MS);
+      if (answer.ok || answer.error.code !== 'unknown' || this.phase !== 'online') return;
+    } else if (this.phase !== 'waiting' && this.phase !== 'connecting') return;
+    this.#socket.disconnect();
+    this.open();
   }
 
   #wait(ms: number): void {
