@@ -4,7 +4,7 @@ import { Connection } from './connection.svelte';
 import { Doing } from './doing';
 import { hear } from './events';
 import { Outbox, type Sent } from './outbox.svelte';
-import type { ListedRoom, Session, Status, User } from './protocol';
+import { isUser, type ListedRoom, type Session, type Status, type User } from './protocol';
 import { Reading } from './reading';
 import { Rooms, type RoomState } from './rooms.svelte';
 import { Route, type Place } from './route.svelte';
@@ -245,9 +245,4 @@ export class App {
     this.visible = document.visibilityState === 'visible';
     if (this.visible && this.current) this.reachedEnd(this.current);
   }
-}
-
-function isUser(value: unknown): value is User {
-  const user = value as User | null;
-  return typeof user === 'object' && user !== null && typeof user.id === 'string' && typeof user.name === 'string';
 }

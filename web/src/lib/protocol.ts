@@ -52,3 +52,8 @@ export function inWords(refusal: Refusal): string {
     default: return refusal.message || 'It did not work.';
   }
 }
+
+export function isUser(value: unknown): value is User {
+  const user = value as User | null;
+  return typeof user === 'object' && user !== null && typeof user.id === 'string' && typeof user.name === 'string';
+}
