@@ -72,6 +72,7 @@ func (c *Client) connect() {
 	}
 	conn := newConn(c, n.life)
 	c.conn = conn
+	w.tracef("client %d connects to node %d", c.id, n.id)
 	for _, room := range w.rooms {
 		s := c.streams[room]
 		if s == nil {

@@ -208,6 +208,8 @@ func (c *Conn) resume(room chat.RoomID, since chat.Seq, wait chan struct{}) {
 			return
 		case errors.Is(err, chat.ErrNotFound):
 			w.count["resumes that found no membership"]++
+			w.tracef("client %d resumes %s since %d on node %d and is no member; the store, at %d, has him as %+v", c.client.id, room, since, c.life.node.id,
+				w.store.mark.Seq, w.store.members[room][c.client.user().ID])
 			c.send(func() { c.client.left(room, since) })
 			w.mu.Unlock()
 			return

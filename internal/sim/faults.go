@@ -108,7 +108,7 @@ func (w *World) schedule() {
 		}
 		w.count["fault: "+f.name]++
 		from := w.between(3*time.Second, healAt-2*time.Second)
-		to := min(healAt-ms, from+w.between(200*ms, 15*time.Second))
+		to := min(healAt-w.between(0, ms), from+w.between(200*ms, 15*time.Second))
 		w.after(from, func() {
 			w.tracef("FAULT %s until %v", f.name, to)
 			heal := f.begin(w)
@@ -121,6 +121,7 @@ func (w *World) schedule() {
 		if i := w.pick(10); i < len(good) && w.only == "" {
 			w.count[good[i].name]++
 			w.healthy = false
+			w.tracef("FAULT %s", good[i].name)
 			good[i].begin(w)
 		}
 		w.after(ms, func() { w.relays.balance(1); w.savers.balance(1) })

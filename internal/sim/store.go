@@ -81,7 +81,7 @@ func (s storeOf) Bury(context.Context, chat.Record, string) error {
 	return nil
 }
 
-// Save writes the rows in two halves, in any order, and then moves W.
+// Save writes the rows in two halves, in any order; then what they do to rooms and members, in log order; and then moves W.
 func (s storeOf) Save(ctx context.Context, _ int, cs []chat.Change, mark chat.Mark) error {
 	w := s.n.w
 	w.mu.Lock()
@@ -98,7 +98,12 @@ func (s storeOf) Save(ctx context.Context, _ int, cs []chat.Change, mark chat.Ma
 		}
 		for _, i := range order {
 			if half < 2 && i%2 == half {
-				w.store.save(cs[i])
+				w.store.row(cs[i].Row)
+			}
+		}
+		for _, c := range cs {
+			if half == 2 {
+				w.store.effects(c)
 			}
 		}
 		if mark.Seq > w.store.mark.Seq && (half == 2 || w.broken("w-before-rows")) {
@@ -114,18 +119,24 @@ func (s storeOf) Save(ctx context.Context, _ int, cs []chat.Change, mark chat.Ma
 	return nil
 }
 
-// save writes a row unless the id has one; the effects only where the id's row is this one.
-func (m *memory) save(c chat.Change) {
-	r := c.Row
-	if old, ok := m.byID[r.ID]; ok && old.Seq != r.Seq {
+// row is written unless its id has one.
+func (m *memory) row(r chat.Record) {
+	if _, ok := m.byID[r.ID]; ok {
 		return
-	} else if !ok {
-		m.byID[r.ID] = r
-		if r.Kind == chat.KindMessage || !m.w.broken("store-messages-only") {
-			rows := append(m.rows[r.Room], r)
-			slices.SortFunc(rows, func(a, b chat.Record) int { return cmp.Compare(a.Seq, b.Seq) })
-			m.rows[r.Room] = rows
-		}
+	}
+	m.byID[r.ID] = r
+	if r.Kind != chat.KindMessage && m.w.broken("store-messages-only") {
+		return
+	}
+	m.rows[r.Room] = append(m.rows[r.Room], r)
+	slices.SortFunc(m.rows[r.Room], func(a, b chat.Record) int { return cmp.Compare(a.Seq, b.Seq) })
+}
+
+// effects count only where the id's row is at this very seq: a copy changes nothing.
+func (m *memory) effects(c chat.Change) {
+	r := c.Row
+	if m.byID[r.ID].Seq != r.Seq {
+		return
 	}
 	if c.Room != nil {
 		if room, ok := chat.RoomChange(m.rooms[r.Room], *c.Room); ok {
