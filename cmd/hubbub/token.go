@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/auth"
@@ -58,8 +59,9 @@ func loadSecret(data, text string) (auth.Secret, error) {
 	if text != "" {
 		return auth.NewSecret(text)
 	}
-	if _, err := os.Stat(data); err != nil {
-		return auth.Secret{}, fmt.Errorf("there is no data directory %s yet: start the server once, or give -data or -secret", data)
+	// A new secret made here would only sign tokens that no server knows.
+	if _, err := os.Stat(filepath.Join(data, auth.SecretFile)); err != nil {
+		return auth.Secret{}, fmt.Errorf("there is no key file in %s: start the server once, or give -data or -secret", data)
 	}
 	return auth.LoadSecret(data)
 }

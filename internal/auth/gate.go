@@ -16,7 +16,8 @@ type GateLimits struct {
 	Handshakes int // that have not sent CONNECT: --handshakes
 }
 
-// Gate counts sockets and refuses those above the limits. Loopback has no limit per address, so that a local load test is stopped by
+// Gate counts sockets and refuses those above the limits. An address of IPv6 counts as its /64, which is what one customer is given: he
+// could take another address of it for every socket. Loopback has no limit per address, so that a local load test is stopped by
 // the node's own bounds only; a forwarded request never counts as loopback.
 type Gate struct {
 	limits  GateLimits
@@ -43,7 +44,7 @@ type Pass struct {
 
 // Admit counts a new socket in, or refuses it with a *chat.Error: rate_limited or overloaded, naming the flag.
 func (g *Gate) Admit(r *http.Request) (*Pass, error) {
-	p := &Pass{gate: g, addr: g.proxies.Client(r), counted: !g.proxies.Loopback(r)}
+	p := &Pass{gate: g, addr: counted(g.proxies.Client(r)), counted: !g.proxies.Loopback(r)}
 	waiting := g.waiting()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -60,6 +61,14 @@ func (g *Gate) Admit(r *http.Request) (*Pass, error) {
 		g.by[p.addr]++
 	}
 	return p, nil
+}
+
+// counted gives the address under which a client is counted.
+func counted(a netip.Addr) netip.Addr {
+	if !a.Is6() {
+		return a
+	}
+	return netip.PrefixFrom(a, 64).Masked().Addr()
 }
 
 func refusal(code chat.Code, format string, limit int) error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -117,7 +119,8 @@ func tokenFault(err error) string {
 	return "the token is not accepted"
 }
 
-// validUserID refuses what cannot be a user's id: empty, long, spaces, control characters, or the system's mark.
+// validUserID refuses what cannot be a user's id: empty, long, spaces, control or text direction characters (an id is shown where there
+// is no name), or the system's mark.
 func validUserID(id string) error {
 	if id == "" || len(id) > 128 {
 		return errors.New("must have 1 to 128 bytes")
@@ -126,8 +129,8 @@ func validUserID(id string) error {
 		return errors.New("must not begin with ~")
 	}
 	for _, r := range id {
-		if r <= ' ' || r == 0x7f || r == 0xfffd || r >= 0x80 && r <= 0x9f {
-			return errors.New("must not hold spaces or control characters")
+		if unicode.IsSpace(r) || unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) {
+			return errors.New("must not hold spaces, control or text direction characters")
 		}
 	}
 	return nil
