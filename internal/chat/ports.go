@@ -164,6 +164,8 @@ type Messages interface {
 	Changed(ctx context.Context, room RoomID, after Seq, limit int) (Page, error)
 	// ByID gives the row with that id, or ErrNotFound.
 	ByID(ctx context.Context, room RoomID, id MessageID) (Record, error)
+	// Seqs gives the seq of each of ids that has a row in the room, above W too. At most 10,000 ids.
+	Seqs(ctx context.Context, room RoomID, ids []MessageID) (map[MessageID]Seq, error)
 }
 
 // Cursor is an opaque page token; empty: from the first, or no further page.

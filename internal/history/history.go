@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -126,38 +128,50 @@ func (h *History) above(ctx context.Context, room chat.RoomID, w chat.Mark, all 
 	if err != nil {
 		return nil, 0, err
 	}
-	out := list[:0:0]
+	wanted := list[:0:0]
 	for _, e := range list {
-		if !all && e.rec.Kind != chat.KindMessage && e.rec.Kind != chat.KindTombstone {
-			continue
+		if all || e.rec.Kind == chat.KindMessage || e.rec.Kind == chat.KindTombstone {
+			wanted = append(wanted, e)
 		}
-		copied, err := h.isCopy(ctx, s, e)
+	}
+	firsts, err := h.withoutCopies(ctx, s, room, wanted)
+	return records(firsts), to, err
+}
+
+// lookUpMax is how many ids are looked up at a time.
+const lookUpMax = 1000
+
+// withoutCopies looks ids up in the store, in one query: a first copy at or below W may be older than any memory. What was not there once,
+// when the scan began at or below that W, never will be as an earlier record.
+func (h *History) withoutCopies(ctx context.Context, s *scan, room chat.RoomID, list []*entry) ([]*entry, error) {
+	if h.opt.Breaks[NoLookup] {
+		return list, nil
+	}
+	var ids []chat.MessageID
+	for _, e := range list {
+		if s.verdict(e) == unasked {
+			ids = append(ids, e.rec.ID)
+		}
+	}
+	seqs := map[chat.MessageID]chat.Seq{}
+	for part := range slices.Chunk(ids, lookUpMax) {
+		found, err := h.messages.Seqs(ctx, room, part)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		if !copied {
+		maps.Copy(seqs, found)
+	}
+	var out []*entry
+	for _, e := range list {
+		if s.verdict(e) == unasked {
+			seq, ok := seqs[e.rec.ID]
+			s.judge(e, ok && seq < e.rec.Seq)
+		}
+		if s.verdict(e) == isFirst {
 			out = append(out, e)
 		}
 	}
-	return records(out), to, nil
-}
-
-// isCopy looks a record's id up in the store: a first copy at or below W may be older than any memory. What was not there once, when the
-// scan began at or below that W, never will be as an earlier record.
-func (h *History) isCopy(ctx context.Context, s *scan, e *entry) (bool, error) {
-	if s.verdict(e) != unasked || h.opt.Breaks[NoLookup] {
-		return s.verdict(e) == isCopy, nil
-	}
-	row, err := h.messages.ByID(ctx, e.rec.Room, e.rec.ID)
-	switch {
-	case errors.Is(err, chat.ErrNotFound), err == nil && row.Seq >= e.rec.Seq:
-		s.judge(e, isFirst)
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	s.judge(e, isCopy)
-	return true, nil
+	return out, nil
 }
 
 func records(list []*entry) []chat.Record {

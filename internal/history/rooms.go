@@ -94,9 +94,9 @@ func (h *History) overlay(ctx context.Context, s *scan, w chat.Seq, u chat.UserI
 		if !ok || e.rec.Seq <= m.Member.Rev {
 			continue
 		}
-		if copied, err := h.isCopy(ctx, s, e); err != nil {
+		if first, err := h.withoutCopies(ctx, s, e.rec.Room, []*entry{e}); err != nil {
 			return err
-		} else if copied {
+		} else if len(first) == 0 {
 			continue
 		}
 		switch {

@@ -194,10 +194,13 @@ func (s *scan) verdict(e *entry) verdict {
 	return e.verdict
 }
 
-func (s *scan) judge(e *entry, v verdict) {
+func (s *scan) judge(e *entry, copied bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.verdict = v
+	e.verdict = isFirst
+	if copied {
+		e.verdict = isCopy
+	}
 }
 
 // bounds gives from and to, and whether the scan has begun.

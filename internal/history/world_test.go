@@ -64,6 +64,13 @@ func (a *away) ByID(ctx context.Context, room chat.RoomID, id chat.MessageID) (c
 	return a.SQLite.ByID(ctx, room, id)
 }
 
+func (a *away) Seqs(ctx context.Context, room chat.RoomID, ids []chat.MessageID) (map[chat.MessageID]chat.Seq, error) {
+	if err := a.fail(); err != nil {
+		return nil, err
+	}
+	return a.SQLite.Seqs(ctx, room, ids)
+}
+
 func newWorld(t *testing.T, o history.Options) *world {
 	t.Helper()
 	dir := t.TempDir()

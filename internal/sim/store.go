@@ -212,6 +212,19 @@ func (s storeOf) ByID(ctx context.Context, room chat.RoomID, id chat.MessageID) 
 	return r, err
 }
 
+// Seqs implements chat.Messages.
+func (s storeOf) Seqs(ctx context.Context, room chat.RoomID, ids []chat.MessageID) (map[chat.MessageID]chat.Seq, error) {
+	out := map[chat.MessageID]chat.Seq{}
+	err := s.read(ctx, func(m *memory) {
+		for _, id := range ids {
+			if r, ok := m.byID[id]; ok && r.Room == room {
+				out[id] = r.Seq
+			}
+		}
+	})
+	return out, err
+}
+
 // Room implements chat.Directory.
 func (s storeOf) Room(ctx context.Context, id chat.RoomID) (room chat.Room, asOf chat.Seq, err error) {
 	err = s.read(ctx, func(m *memory) { asOf = m.mark.Seq }, func(m *memory) { room = m.rooms[id] })

@@ -38,7 +38,7 @@ func (s *Store) Adopt(ctx context.Context, l chat.LogInfo) error {
 	return s.engine.Adopt(ctx, l)
 }
 
-// Page implements chat.Messages, as do the next two.
+// Page implements chat.Messages, as do the next three.
 func (s *Store) Page(ctx context.Context, room chat.RoomID, r chat.Range, limit int) (chat.Page, error) {
 	if err := s.pass(ctx, false); err != nil {
 		return chat.Page{}, err
@@ -60,6 +60,14 @@ func (s *Store) ByID(ctx context.Context, room chat.RoomID, id chat.MessageID) (
 		return chat.Record{}, err
 	}
 	return s.engine.ByID(ctx, room, id)
+}
+
+// Seqs is a read.
+func (s *Store) Seqs(ctx context.Context, room chat.RoomID, ids []chat.MessageID) (map[chat.MessageID]chat.Seq, error) {
+	if err := s.pass(ctx, false); err != nil {
+		return nil, err
+	}
+	return s.engine.Seqs(ctx, room, ids)
 }
 
 // Room implements chat.Directory, as do the next three.
