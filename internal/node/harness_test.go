@@ -24,6 +24,7 @@ type running struct {
 	data string
 	addr string
 	args []string
+	logs *slog.Logger // nil: nowhere
 	stop func()
 }
 
@@ -48,8 +49,11 @@ func (r *running) up() {
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
+	if r.logs == nil {
+		r.logs = slog.New(slog.DiscardHandler)
+	}
 	go func() {
-		ended <- node.Run(ctx, c, node.Options{Logger: slog.New(slog.DiscardHandler), Out: in, Version: "test"})
+		ended <- node.Run(ctx, c, node.Options{Logger: r.logs, Out: in, Version: "test"})
 		in.Close()
 	}()
 	line := make([]byte, 200)
@@ -87,6 +91,7 @@ type event struct {
 type person struct {
 	*client.Client
 	t       *testing.T
+	home    *running
 	user    chat.User
 	token   string
 	log     string
@@ -100,7 +105,7 @@ type person struct {
 // connect connects with the given auth and waits for session.
 func (r *running) connect(auth map[string]any) *person {
 	r.t.Helper()
-	p := &person{t: r.t, more: make(chan struct{}, 1)}
+	p := &person{t: r.t, home: r, more: make(chan struct{}, 1)}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	c, err := client.Dial(ctx, r.addr, auth, p.hear)
