@@ -248,3 +248,15 @@ func (r *running) bare() *socket {
 	conn.SetDeadline(time.Now().Add(patience))
 	return &socket{Conn: conn, t: r.t, in: bufio.NewReader(conn)}
 }
+
+// until waits until ok says so.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("it never came about: %s", what)
+		}
+	}
+}
