@@ -260,3 +260,8 @@ func until(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// textFrame is a masked frame as a client writes it.
+func textFrame(text string) []byte {
+	return ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(text))))
+}
