@@ -69,6 +69,12 @@ func (s *Service) mayHaveAnother(ctx context.Context, u UserID) error {
 // Join makes u a member; ErrNotFound where he may not know of the room. Always a record, a member's too: it then changes nothing, but
 // its copies are known by its id. The answer is the view at or after it: `conflict` if that membership has ended since.
 func (s *Service) Join(ctx context.Context, u User, room RoomID, clientID string) (Standing, error) {
+	return s.JoinAfter(ctx, u, room, clientID, 0)
+}
+
+// JoinAfter is Join for one who has seen the room before, up to a place: he is answered from a view at or after it. Else a node that is
+// behind could answer an old join that it remembers as if a leave, which he has seen since, had never been.
+func (s *Service) JoinAfter(ctx context.Context, u User, room RoomID, clientID string, after Seq) (Standing, error) {
 	clientID, err := datedClientID(clientID)
 	if err != nil {
 		return Standing{}, err
@@ -85,6 +91,11 @@ func (s *Service) Join(ctx context.Context, u User, room RoomID, clientID string
 		return Standing{}, err
 	}
 	view, at, err := s.settle(ctx, room, r)
+	if err == nil && at < after {
+		if view, at, err = s.ports.Rooms.View(ctx, room, after); err != nil {
+			err = ErrUnknown // the record is made; how the room stands is not to be had
+		}
+	}
 	switch {
 	case err != nil:
 		return Standing{}, err

@@ -55,13 +55,14 @@ func readCreate(f *fields, u chat.UserID) action {
 
 func readJoin(f *fields, page int) action {
 	room, clientID, limit := f.room(), f.clientID(false), f.limit(page)
+	after, _ := f.seq("after")
 	return action{room: room, durable: true, run: func(ctx context.Context, c *conn, r *reply) {
 		done, err := c.reserve(room)
 		if err != nil {
 			r.fail(err)
 			return
 		}
-		st, err := c.g.cfg.Service.Join(ctx, c.who.User, room, clientID)
+		st, err := c.g.cfg.Service.JoinAfter(ctx, c.who.User, room, clientID, after)
 		done()
 		if err != nil {
 			r.fail(err)

@@ -174,7 +174,7 @@ func (c *Check) complete(through chat.Seq, final bool) {
 	}
 	for _, n := range c.w.nodes {
 		if c.w.healthy && n.life.hub.Stats().Tailing > 0 {
-			c.fail("6: node %d still tails", n.id)
+			c.fail("6: node %d still tails: %+v, its relay %+v", n.id, n.life.hub.Stats(), n.life.relay.Stats())
 		}
 	}
 }

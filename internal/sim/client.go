@@ -13,8 +13,9 @@ type Client struct {
 	w       *World
 	id      int
 	conn    *Conn
-	streams map[chat.RoomID]*Stream // of the rooms it believes it is in
-	pending []*Op                   // requests without an answer
+	streams map[chat.RoomID]*Stream  // of the rooms it believes it is in
+	seen    map[chat.RoomID]chat.Seq // the last seq of any stream of a room; a join is answered at or after it
+	pending []*Op                    // requests without an answer
 }
 
 // Stream is what a client keeps per room that it is in: the last seq it received. It begins at the asOf of the join's answer, and is
@@ -31,7 +32,7 @@ type Op struct {
 }
 
 func newClient(w *World, id int) *Client {
-	c := &Client{w: w, id: id, streams: map[chat.RoomID]*Stream{}}
+	c := &Client{w: w, id: id, streams: map[chat.RoomID]*Stream{}, seen: map[chat.RoomID]chat.Seq{}}
 	w.after(w.between(0, 500*ms), c.connect)
 	for i, room := range w.rooms {
 		if i == 0 || w.chance(0.6) {
@@ -121,10 +122,10 @@ func (c *Client) try(op *Op) {
 		if !conn.alive() {
 			return
 		}
-		turn := conn.take(op.Room)
+		turn, after := conn.take(op.Room), c.seen[op.Room]
 		w.spawn(func() {
 			if op.Kind == chat.KindJoin {
-				conn.join(op, turn)
+				conn.join(op, after, turn)
 			} else {
 				conn.request(op, turn)
 			}
@@ -176,6 +177,7 @@ func (c *Client) receive(r chat.Record) {
 	c.w.tracef("client %d gets %s %d %s kind %d of %s", c.id, r.Room, r.Seq, r.ID, r.Kind, r.Subject)
 	s := c.streams[r.Room]
 	c.w.check.received(c, r, s != nil)
+	c.seen[r.Room] = max(c.seen[r.Room], r.Seq)
 	if s != nil {
 		s.since = max(s.since, r.Seq)
 		if r.Kind == chat.KindLeave && r.Subject == c.user().ID {

@@ -221,13 +221,13 @@ func (c *Conn) resume(room chat.RoomID, since chat.Seq, wait chan struct{}) {
 }
 
 // join is a request to join; the answer goes out before anything live.
-func (c *Conn) join(op *Op, wait chan struct{}) {
+func (c *Conn) join(op *Op, after chat.Seq, wait chan struct{}) {
 	w := c.client.w
 	<-wait
 	defer c.give(op.Room)
 	ctx, cancel := context.WithTimeout(c.life.ctx, 9*time.Second)
 	defer cancel()
-	st, err := c.life.service.Join(ctx, c.client.user(), op.Room, op.ClientID)
+	st, err := c.life.service.JoinAfter(ctx, c.client.user(), op.Room, op.ClientID, after)
 	if err != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()

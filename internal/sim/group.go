@@ -27,6 +27,7 @@ type member struct {
 	h    chat.Handler
 	ctx  context.Context
 	stop context.CancelFunc // nil: it does not have the partition
+	done chan struct{}      // closed when it has let go of it for the last time
 }
 
 func (g *group) remove(m *member) {
@@ -73,9 +74,16 @@ func (g *group) balance(p float64) {
 // give makes a member read the partition until it is taken back.
 func (g *group) give(m *member) {
 	g.w.count[g.name+" starts"]++
+	g.w.tracef("%s starts on node %d", g.name, m.life.node.id)
 	ctx, stop := context.WithCancel(m.ctx)
 	m.stop = stop
+	before, done := m.done, make(chan struct{})
+	m.done = done
 	g.w.spawn(func() {
+		defer close(done)
+		if before != nil { // calls are serial, and End comes before the next Begin
+			<-before
+		}
 		defer m.h.End(0)
 		for ctx.Err() == nil {
 			mark, err := m.h.Begin(ctx, 0)
