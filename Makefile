@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './web/node_modules/*' -not -path './.cache/*') go.mod go.sum
-WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -name '*.go')
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/test/*' -not -path 'web/test-out/*' -not -name '*.go')
 APP := web/dist/app/index.html
 
 .PHONY: help run test web build check conformance sim kill outage clients browser fuzz clean needs
@@ -40,7 +40,7 @@ conformance: needs ## both official protocol suites: SUITES=<checkout of socketi
 	@scripts/conformance "$(SUITES)" "$(or $(RUNS),1)"
 
 sim: ## the simulation of the real live path: SEEDS=200 FROM=1 BREAK=
-	@go test ./internal/sim -count=1 -timeout 60m -run 'TestSeeds$$' -sim.seeds=$(or $(SEEDS),200) -sim.from=$(or $(FROM),1) $(if $(BREAK),-sim.break=$(BREAK)) -v
+	@go test ./internal/sim -count=1 -timeout 60m -run 'TestSeeds$$|TestBreaks' -sim.seeds=$(or $(SEEDS),200) -sim.from=$(or $(FROM),1) $(if $(BREAK),-sim.break=$(BREAK)) -v
 
 kill: build ## kill -9 under load, checked from outside: KILLS=40 SEED= CLIENTS=20 ROOMS=4
 	@scripts/kill $(or $(KILLS),40) $(or $(SEED),0)

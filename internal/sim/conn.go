@@ -46,6 +46,10 @@ func newConn(c *Client, l *life) *Conn {
 // to wait for.
 func (c *Conn) take(room chat.RoomID) (wait chan struct{}) {
 	wait = make(chan struct{})
+	if c.client.w.broken("join-over-resume") {
+		close(wait)
+		return wait
+	}
 	c.queues[room] = append(c.queues[room], wait)
 	if len(c.queues[room]) == 1 {
 		close(wait)
@@ -56,6 +60,9 @@ func (c *Conn) take(room chat.RoomID) (wait chan struct{}) {
 func (c *Conn) give(room chat.RoomID) {
 	c.client.w.mu.Lock()
 	defer c.client.w.mu.Unlock()
+	if len(c.queues[room]) == 0 {
+		return
+	}
 	q := c.queues[room][1:]
 	c.queues[room] = q
 	if len(q) > 0 {
