@@ -115,12 +115,13 @@ type poller struct {
 	base  string
 	sid   string
 	head  http.Header
+	via   http.Client
 	queue []string
 }
 
 func (r *running) polling(header http.Header) *poller {
 	r.t.Helper()
-	p := &poller{t: r.t, base: "http://" + r.addr + "/socket.io/?EIO=4&transport=polling", head: header}
+	p := &poller{t: r.t, base: "http://" + r.addr + "/socket.io/?EIO=4&transport=polling", head: header, via: http.Client{Timeout: 2 * patience}}
 	var open struct{ SID string }
 	if err := json.Unmarshal([]byte(p.hear("0")[1:]), &open); err != nil || open.SID == "" {
 		r.t.Fatalf("open packet: %v", err)
@@ -132,7 +133,7 @@ func (r *running) polling(header http.Header) *poller {
 
 func (p *poller) do(method, body string) (status int, text string, header http.Header) {
 	p.t.Helper()
-	return request(p.t, method, p.base, body, p.head)
+	return requestVia(p.t, &p.via, method, p.base, body, p.head)
 }
 
 // say posts packets, joined as polling joins them.
@@ -168,6 +169,11 @@ func (p *poller) hear(prefix string) string {
 // request asks over HTTP.
 func request(t *testing.T, method, url, body string, header http.Header) (status int, text string, answer http.Header) {
 	t.Helper()
+	return requestVia(t, &http.Client{Timeout: 2 * patience}, method, url, body, header)
+}
+
+func requestVia(t *testing.T, client *http.Client, method, url, body string, header http.Header) (status int, text string, answer http.Header) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +184,6 @@ func request(t *testing.T, method, url, body string, header http.Header) (status
 	if host := header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	client := http.Client{Timeout: 2 * patience}
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -78,6 +78,7 @@ func TestJoinedAfterTheSocketWasGone(t *testing.T) {
 
 // A slow sender of headers is hung up on; the address answers others meanwhile.
 func TestSlowHeaders(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	c, err := net.Dial("tcp", n.addr)
 	if err != nil {
