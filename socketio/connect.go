@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/socketio/engineio"
 	"github.com/hubbub-chat/hubbub/socketio/packet"
@@ -35,10 +36,29 @@ type ConnectError struct {
 // Error is the message.
 func (e *ConnectError) Error() string { return "socketio: connection refused: " + e.Message }
 
+// A connection may ask to join this often at once, and once a second in the long run. Middleware is dear (it checks signatures and asks
+// databases) and a refusal costs the client nothing, so one that asks over and over is closed. Programs join a namespace or two.
+const (
+	connectBurst = 100
+	connectEvery = time.Second
+)
+
+// mayConnect takes one CONNECT from the connection's budget. The handling of one session's packets is serial.
+func (s *session) mayConnect(now time.Time) bool {
+	if floor := now.Add(-connectBurst * connectEvery); s.spent.Before(floor) {
+		s.spent = floor
+	}
+	s.spent = s.spent.Add(connectEvery)
+	return !s.spent.After(now)
+}
+
 // connect answers a CONNECT. It may block, so it runs on a goroutine of its own.
 func (s *session) connect(in *incoming) {
 	ns := s.srv.namespace(in.Namespace)
 	switch {
+	case !s.mayConnect(time.Now()):
+		s.fail(errConnectFlood)
+		return
 	case ns == nil:
 		s.refuse(in.Namespace, &ConnectError{Message: "Invalid namespace"})
 		return

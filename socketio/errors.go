@@ -29,6 +29,7 @@ var (
 var (
 	errNotJoined      = errors.New("packet for a namespace that was not joined")
 	errJoinedTwice    = errors.New("CONNECT for a namespace that is joined")
+	errConnectFlood   = errors.New("CONNECT over and over")
 	errConnectError   = errors.New("CONNECT_ERROR from a client")
 	errTextExpected   = errors.New("binary message without a header")
 	errBinaryExpected = errors.New("text while attachments are missing")

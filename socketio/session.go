@@ -20,6 +20,8 @@ type session struct {
 	half   *incoming   // a packet whose attachments are not complete; of the reading goroutine only
 	broken atomic.Bool // the client broke the rules or a handler panicked: what it sends counts no more
 
+	spent time.Time // how far CONNECTs have used up the budget of mayConnect; of whoever handles packets only
+
 	due   time.Time     // of waiting
 	place *list.Element // of waiting
 
