@@ -40,7 +40,7 @@ func (s *Service) List(ctx context.Context, u UserID, in ListRequest) ([]Listed,
 	if len(in.Query) > 5*s.limits.NameBytes {
 		return nil, "", Errorf(CodeTooLarge, "query: at most %d bytes", 5*s.limits.NameBytes)
 	}
-	own, _, err := s.ports.History.RoomsOf(ctx, u, "", s.limits.RoomsPerUser)
+	own, _, err := s.ports.History.RoomsOf(ctx, u, "", s.ownRooms())
 	if err != nil {
 		return nil, "", refusal(err)
 	}

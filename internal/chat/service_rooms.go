@@ -52,19 +52,37 @@ func (s *Service) topic(t string) (string, error) {
 	return normalise("topic", t, 5*s.limits.NameBytes, 5*maxNameRunes)
 }
 
-// mayHaveAnother refuses who is in as many rooms as anybody may be. What cannot be told in time is no reason to refuse.
+// mayHaveAnother refuses who is in as many rooms as anybody may be.
 func (s *Service) mayHaveAnother(ctx context.Context, u UserID) error {
-	if s.ports.Paused() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.times.Lookup)
-	defer cancel()
-	rooms, _, err := s.ports.History.RoomsOf(ctx, u, "", s.limits.RoomsPerUser)
-	if err == nil && len(rooms) >= s.limits.RoomsPerUser {
+	if s.standings(ctx, u, StateJoined) >= s.limits.RoomsPerUser {
 		return Errorf(CodeRateLimited, "at most %d rooms a user (--rooms-per-user); leave one first", s.limits.RoomsPerUser)
 	}
 	return nil
 }
+
+// standings counts the rooms to which u stands like this. Invitations and memberships each have the same bound, so that invitations
+// nobody asked for take no room away. What cannot be told in time is 0: no reason to refuse.
+func (s *Service) standings(ctx context.Context, u UserID, state MemberState) (n int) {
+	if s.ports.Paused() {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.times.Lookup)
+	defer cancel()
+	rooms, _, err := s.ports.History.RoomsOf(ctx, u, "", s.ownRooms())
+	if err != nil {
+		return 0
+	}
+	for _, m := range rooms {
+		if m.Member.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// ownRooms is how many memberships and invitations a user may have in all; twice over, since the bounds are looked at before the
+// append, and requests at the same time may each pass them.
+func (s *Service) ownRooms() int { return 4 * s.limits.RoomsPerUser }
 
 // Join makes u a member; ErrNotFound where he may not know of the room. Always a record, a member's too: it then changes nothing, but
 // its copies are known by its id. The answer is the view at or after it: `conflict` if that membership has ended since.
@@ -174,7 +192,7 @@ func (s *Service) Invite(ctx context.Context, u User, room RoomID, clientID stri
 	rec, body := s.record(KindInvite, room, u, clientID)
 	rec.Subject, body.Invitee = invitee, invitee
 	rec.Body, rec.Sum = body.Encode(), ContentSum("invite", string(invitee))
-	r, err := s.wait(ctx, submission{rec, clientID, func() error { return s.mayInvite(view, u.ID) }})
+	r, err := s.wait(ctx, submission{rec, clientID, func() error { return s.mayInvite(ctx, view, u.ID, invitee) }})
 	if err != nil {
 		return err
 	}
@@ -195,15 +213,21 @@ type invitation struct {
 	At   int64 `json:"at"`
 }
 
-// mayInvite bounds the invited together with the members: a view holds both.
-func (s *Service) mayInvite(v *View, u UserID) error {
+// mayInvite bounds the invited together with the members: a view holds both; and the invitations of one user.
+func (s *Service) mayInvite(ctx context.Context, v *View, u, invitee UserID) error {
 	if err := memberOnly(v, u); err != nil {
 		return err
+	}
+	if v.Member(invitee).State != StateNone { // changes nothing
+		return nil
 	}
 	known := 0
 	v.Each(func(Member) bool { known++; return known < 2*s.limits.RoomMembers })
 	if known >= 2*s.limits.RoomMembers {
 		return Errorf(CodeForbidden, "too many are invited: at most %d members (--room-members)", s.limits.RoomMembers)
+	}
+	if s.standings(ctx, invitee, StateInvited) >= s.limits.RoomsPerUser {
+		return Errorf(CodeRateLimited, "the user has all the invitations that one may have (--rooms-per-user %d)", s.limits.RoomsPerUser)
 	}
 	return nil
 }
