@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hubbub-chat/hubbub/internal/client"
 )
 
 // A token of `hubbub token` is one the server beside it takes: its user, no guest.
@@ -21,27 +19,9 @@ func TestAMintedTokenOpensTheServer(t *testing.T) {
 	if code != 0 || problem != "" || strings.Count(out, "\n") != 1 {
 		t.Fatalf("exit %d, %q, %q", code, out, problem)
 	}
-	sessions := make(chan json.RawMessage, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	c, err := client.Dial(ctx, addr, map[string]any{"token": strings.TrimSpace(out)}, func(name string, data json.RawMessage) {
-		if name == "session" {
-			sessions <- append(json.RawMessage(nil), data...)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
+	if answer := connects(t, addr, strings.TrimSpace(out)); !strings.Contains(answer, `"user":{"id":"ada","name":"Ada Lovelace","guest":false}`) {
+		t.Errorf("session %s", answer)
 	}
-	defer c.Close()
-	select {
-	case s := <-sessions:
-		if !strings.Contains(string(s), `"user":{"id":"ada","name":"Ada Lovelace","guest":false}`) {
-			t.Errorf("session %s", s)
-		}
-	case <-ctx.Done():
-		t.Error("no session")
-	}
-	c.Close()
 	if code := stop(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
@@ -52,11 +32,43 @@ func TestAMintedTokenOpensTheServer(t *testing.T) {
 	}
 	ready, stop = serving(t, "--listen", "127.0.0.1:0", "--data", data)
 	addr = "127.0.0.1" + ready[strings.LastIndex(ready, ":"):strings.LastIndex(ready, "/")]
-	if _, err := client.Dial(ctx, addr, map[string]any{"token": strings.TrimSpace(out)}, func(string, json.RawMessage) {}); err == nil ||
-		!strings.Contains(err.Error(), "unauthorized") {
-		t.Errorf("a token of another secret: %v", err)
+	if answer := connects(t, addr, strings.TrimSpace(out)); !strings.Contains(answer, `"code":"unauthorized"`) {
+		t.Errorf("a token of another secret: %s", answer)
 	}
 	stop()
+}
+
+// connects presents a token by long polling and gives what is answered, up to the session.
+func connects(t *testing.T, addr, token string) (answer string) {
+	t.Helper()
+	client := http.Client{Timeout: 20 * time.Second}
+	base := "http://" + addr + "/socket.io/?EIO=4&transport=polling"
+	ask := func(method, body string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, base, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		data, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s, %v", method, res.StatusCode, data, err)
+		}
+		return string(data)
+	}
+	_, rest, _ := strings.Cut(ask(http.MethodGet, ""), `"sid":"`)
+	sid, _, _ := strings.Cut(rest, `"`)
+	base += "&sid=" + sid
+	ask(http.MethodPost, `40{"token":"`+token+`"}`)
+	for range 10 {
+		if answer += ask(http.MethodGet, ""); strings.Contains(answer, `42["session"`) || strings.Contains(answer, "44{") {
+			break
+		}
+	}
+	return answer
 }
 
 func TestTokensThatAreNotMinted(t *testing.T) {

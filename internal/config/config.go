@@ -127,7 +127,7 @@ func limits(fs *flag.FlagSet, l *Limits) {
 	fs.IntVar(&l.Handshakes, "handshakes", 1000, "sockets that have not yet sent CONNECT")
 	fs.Float64Var(&l.EventsPerSocket, "events-per-socket", 100, "events a second of one socket, bursts of five times as much")
 	fs.Float64Var(&l.EventsPerUser, "events-per-user", 200, "events a second of one user on this node, bursts of five times as much")
-	fs.IntVar(&l.RoomsPerUser, "rooms-per-user", 1000, "rooms that a user may be in")
+	fs.IntVar(&l.RoomsPerUser, "rooms-per-user", 1000, "rooms that a user may be in; also the invitations that may wait for him")
 	fs.IntVar(&l.RoomsPerSocket, "rooms-per-socket", 1000, "rooms that a socket may have open")
 	fs.IntVar(&l.RoomMembers, "room-members", 10000, "members of a room")
 	fs.IntVar(&l.OpenRooms, "open-rooms", 20000, "rooms open on this node at a time")
