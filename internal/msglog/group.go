@@ -215,11 +215,14 @@ func (gs *groups) start(name string, g *group, p int) {
 
 // serve is a session: it reads partition p to a handler until ctx ends.
 func (d *Disk) serve(ctx context.Context, name string, p int, m *member) {
-	if ctx.Err() != nil {
-		return
-	}
-	defer m.handler.End(p)
+	begun := false
+	defer func() {
+		if begun {
+			m.handler.End(p)
+		}
+	}()
 	for wait := newBackoff(); ctx.Err() == nil; wait.pause(ctx) {
+		begun = true
 		mark, err := m.handler.Begin(ctx, p)
 		if err != nil {
 			if wait.first() && ctx.Err() == nil {
