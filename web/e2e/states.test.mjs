@@ -132,6 +132,7 @@ test('by keyboard: the switcher, the list of keys, messages as one Tab stop, reg
   const ann = await Person.enter(browser, server.url, 'Ann');
   for (const n of [1, 2, 3]) await ann.say(`Key ${n}`);
   await ann.sees('Key 3');
+  await ann.page.waitForFunction(() => !document.querySelector('[data-state="pending"]')); // what can be done with a message comes with its seq
   const focused = () => ann.page.evaluate(() => document.activeElement?.querySelector('p.text')?.textContent ?? document.activeElement?.className ?? '');
   assert.equal(await ann.page.locator('[data-message][tabindex="0"]').count(), 1);
   await ann.composer.press('ArrowUp');
