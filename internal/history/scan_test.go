@@ -28,8 +28,8 @@ func TestIndexesHoldWhatTheListHolds(t *testing.T) {
 			}
 			_ = s.take([]chat.Record{r}, chat.Mark{Seq: r.Seq})
 			time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
-			if rng.IntN(5) == 0 {
-				s.advance(chat.Mark{Seq: s.from.Seq + chat.Seq(rng.IntN(30))})
+			if rng.IntN(20) == 0 { // W rises to somewhere in the scan, or a little beyond it
+				s.advance(chat.Mark{Seq: s.from.Seq + chat.Seq(rng.Int64N(int64(s.to.Seq-s.from.Seq)+2))})
 			}
 			checkIndexes(t, s)
 		}
