@@ -133,19 +133,41 @@ func TestAReaderIsOvertaken(t *testing.T) {
 	})
 }
 
-// With the log away, pages are as of what is known of it; a replay that reaches beyond is unavailable.
+// With the log away, a page that reaches beyond what is known of it names what it lacks, or is unavailable; one that does not is as ever.
 func TestWithoutTheLog(t *testing.T) {
 	d := filled(60)
 	d.save(41, nil)
 	h := d.history(history.Options{})
 	d.logDown = true
-	p, err := h.Page(t.Context(), "r", chat.Range{All: true}, 5)
-	if err != nil || p.AsOf != d.w || p.Rows[4].Seq != d.w {
-		t.Errorf("%v as of %d, %v", ids(p.Rows), p.AsOf, err)
-	}
-	p, err = h.Page(t.Context(), "r", chat.Range{Before: d.w - 3}, 5)
-	if err != nil || len(p.Rows) != 5 || !p.Newer || !p.HasMore {
-		t.Errorf("%+v, %v", p, err)
+	for _, c := range []struct {
+		r             chat.Range
+		last          chat.Seq // of its five rows; 0: unavailable
+		hasMore, more bool
+		gapTo         chat.Seq // 0: no gap
+	}{
+		{chat.Range{}, 0, false, false, 0},
+		{chat.Range{Before: d.w - 3}, d.w - 4, true, true, 0},
+		{chat.Range{Before: d.w}, d.w - 1, true, true, 0},
+		{chat.Range{Before: d.w + 1}, d.w, true, false, 0},
+		{chat.Range{Before: d.w + 9}, d.w, true, false, d.w + 8},
+		{chat.Range{After: d.w - 9}, d.w - 4, true, false, 0},
+		{chat.Range{After: d.w - 5}, d.w, true, false, 0},
+		{chat.Range{After: d.w}, 0, false, false, 0},
+		{chat.Range{Around: d.w - 9}, d.w - 7, true, true, 0},
+		{chat.Range{Around: d.w + 4}, 0, false, false, 0},
+	} {
+		c.r.All = true
+		p, err := h.Page(t.Context(), "r", c.r, 5)
+		switch {
+		case c.last == 0:
+			if !errors.Is(err, chat.ErrUnavailable) {
+				t.Errorf("%+v: %+v, %v", c.r, p, err)
+			}
+		case err != nil || len(p.Rows) != 5 || p.Rows[4].Seq != c.last || p.HasMore != c.hasMore || p.Newer != c.more || p.AsOf != d.w:
+			t.Errorf("%+v: %v to %d, more %v, newer %v, as of %d, %v", c.r, ids(p.Rows), p.Rows[len(p.Rows)-1].Seq, p.HasMore, p.Newer, p.AsOf, err)
+		case (p.Gap == nil) != (c.gapTo == 0) || p.Gap != nil && *p.Gap != (chat.Gap{Room: "r", From: d.w, To: c.gapTo, Reason: chat.GapUnavailable}):
+			t.Errorf("%+v: gap %+v", c.r, p.Gap)
+		}
 	}
 	if _, err := h.Fill(t.Context(), "r", d.w-5, d.end()); !errors.Is(err, chat.ErrUnavailable) {
 		t.Errorf("a replay beyond what is known: %v", err)
@@ -166,7 +188,8 @@ func TestWithoutTheLog(t *testing.T) {
 	known := d.end()
 	d.logDown = true
 	d.add(nth(60))
-	if p, err := h.Page(t.Context(), "r", chat.Range{All: true}, 5); err != nil || p.AsOf != known || p.Rows[4].ID != "m59" {
+	p, err := h.Page(t.Context(), "r", chat.Range{Before: known + 2, All: true}, 5)
+	if err != nil || p.AsOf != known || p.Rows[4].ID != "m59" || p.Gap == nil || p.Gap.From != known || p.Gap.To != known+1 {
 		t.Errorf("%v as of %d, %v", ids(p.Rows), p.AsOf, err)
 	}
 }

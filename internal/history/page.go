@@ -10,7 +10,7 @@ import (
 )
 
 // Page gives rows over the seam of store and log. While the store cannot be read, a room that was made above W is answered from the
-// log alone, since it has all of it; while the log cannot be read, the page is as of what is known of it, which AsOf says. Errors:
+// log alone, since it has all of it; while the log cannot be read, the page ends with what is known of it, and says so: see unseen. Errors:
 // ErrUnavailable, also where more lies above W than may be kept; that of ctx; a limit below 1 is invalid.
 func (h *History) Page(ctx context.Context, room chat.RoomID, r chat.Range, limit int) (p chat.Page, err error) {
 	if limit < 1 {
@@ -49,6 +49,23 @@ func (h *History) extendPage(ctx context.Context, p *chat.Page, room chat.RoomID
 	}
 	p.AsOf = to
 	layOver(p, over, r, limit)
+	if err != nil {
+		return unseen(p, room, r, err)
+	}
+	return nil
+}
+
+// unseen makes a page that ends before the log does say so, or gives err where it can not: an older page names what it lacks; a newer one
+// promises more, unless it is empty; of the newest nothing can be said.
+func unseen(p *chat.Page, room chat.RoomID, r chat.Range, err error) error {
+	switch {
+	case r.After != 0 && len(p.Rows) > 0:
+		p.HasMore = true
+	case r.Before == 0: // or a newer page that is empty
+		return err
+	case r.Before-1 > p.AsOf:
+		p.Gap = &chat.Gap{Room: room, From: p.AsOf, To: r.Before - 1, Reason: chat.GapUnavailable}
+	}
 	return nil
 }
 
@@ -89,7 +106,7 @@ func (h *History) around(ctx context.Context, room chat.RoomID, r chat.Range, li
 	if err != nil {
 		return low, err
 	}
-	p := chat.Page{Rows: low.Rows, HasMore: low.HasMore, Newer: high.HasMore, AsOf: high.AsOf}
+	p := chat.Page{Rows: low.Rows, HasMore: low.HasMore, Newer: high.HasMore, AsOf: high.AsOf, Gap: low.Gap}
 	if limit == 1 {
 		p.Newer = len(high.Rows) > 0
 	} else {
