@@ -201,7 +201,7 @@ func (a *attach) ask(ctx context.Context, r *room, through chat.Seq) error {
 // sendPage delivers rows, and the gap in its place among them, in pieces, for as long as the user is a member; then since is through.
 func (a *attach) sendPage(ctx context.Context, r *room, page chat.Page, through chat.Seq) error {
 	var es []*entry
-	for _, row := range page.Rows {
+	for _, row := range r.firsts(page.Rows) {
 		if g := page.Gap; g != nil && row.Seq > g.From {
 			if err := a.sendRows(ctx, r, es); err != nil {
 				return err
@@ -223,6 +223,16 @@ func (a *attach) sendPage(ctx context.Context, r *room, page chat.Page, through 
 	}
 	a.since = max(a.since, through)
 	return nil
+}
+
+// firsts leaves out what the room knows as copies: a history whose store is away cannot look their ids up.
+func (r *room) firsts(rows []chat.Record) []chat.Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(rows), func(rec chat.Record) bool {
+		first, ok := r.window.seen(rec.ID)
+		return ok && first.Seq < rec.Seq && !r.hub.cfg.Breaks[NoDedupe]
+	})
 }
 
 func (a *attach) sendRows(ctx context.Context, r *room, es []*entry) error {

@@ -62,6 +62,27 @@ func TestResumeFromTheHistory(t *testing.T) {
 	})
 }
 
+// A history whose store is away gives the log's records as they are; what the room knows as a copy is not shown again (G4). Found by the
+// simulation: seed 100008, with the store down, retries that overtake and clients that move.
+func TestResumeFromTheHistoryShowsNoCopy(t *testing.T) {
+	run(t, small, func(w *world) {
+		filled(w, 12)
+		again := w.log.put(w.log.parts[0][5]) // 13
+		w.relay(again)
+		rows := []chat.Record{again}
+		for range 17 {
+			rows = append(rows, w.say("r", "ann"))
+		}
+		w.hist.set(func() { w.hist.give = &chat.Page{Rows: rows, AsOf: at(30)} })
+		s := &socket{}
+		w.attach("r", "bob", at(12), s)
+		s.wants(t, seqs(14, 30)...)
+		if w.hist.fills != 1 {
+			t.Errorf("the history was asked %d times", w.hist.fills)
+		}
+	})
+}
+
 func TestResumeWaitsForItsPlace(t *testing.T) {
 	run(t, small, func(w *world) {
 		s := live(w)

@@ -25,8 +25,9 @@ type item struct {
 	dropped bool   // not even that can be stored
 }
 
-// newBatch folds what lies above place. It gives nil if there is nothing to save and W need not move.
-func newBatch(rs []chat.Record, place chat.Seq, upTo chat.Mark) *batch {
+// newBatch folds what lies above place. It gives nil if there is nothing to save and W need not move. fold is false in the simulation of
+// a broken rule alone.
+func newBatch(rs []chat.Record, place chat.Seq, upTo chat.Mark, fold bool) *batch {
 	b := &batch{upTo: upTo, first: upTo.Seq}
 	seen := make(map[chat.MessageID]bool, len(rs))
 	for _, r := range rs {
@@ -36,7 +37,7 @@ func newBatch(rs []chat.Record, place chat.Seq, upTo chat.Mark) *batch {
 		if r.Seq < b.first {
 			b.first = r.Seq
 		}
-		if r.ID != "" && seen[r.ID] {
+		if fold && r.ID != "" && seen[r.ID] {
 			b.copies++
 			continue
 		}

@@ -27,7 +27,17 @@ type Options struct {
 	Slow    time.Duration                         // an operation that has not answered by then counts as a pause; default 3 s
 	OnState func(State)                           // told after every pause, resume, refusal and End, one at a time; must not block
 	Jitter  func(max time.Duration) time.Duration // default: uniform in [0, max)
+	Breaks  Breaks                                // for the simulation only
 }
+
+// Break names a rule that the simulation breaks on purpose. None is ever set in production.
+type Break string
+
+// Breaks are the rules that are broken; nil: none.
+type Breaks map[Break]bool
+
+// UnfoldedBatch is the one rule that a Persister can break: the copies in a batch are written like the rest, in the store's own order.
+const UnfoldedBatch Break = "unfolded-batch"
 
 // BackOff bounds a wait with full jitter: between nothing and a bound that doubles from First to Most.
 type BackOff struct {
@@ -150,7 +160,7 @@ func (s *Persister) Records(ctx context.Context, p int, rs []chat.Record, upTo c
 		return
 	}
 	w.look(ctx, upTo.Seq, atEnd)
-	if b := newBatch(rs, w.place.Seq, upTo); b != nil && !w.save(ctx, b) {
+	if b := newBatch(rs, w.place.Seq, upTo, !s.opt.Breaks[UnfoldedBatch]); b != nil && !w.save(ctx, b) {
 		return
 	}
 	if s.opt.Trim {

@@ -30,6 +30,7 @@ var broken = []struct {
 	{"w-before-rows", 1, "the store moves W before its rows are there"},
 	{"w-after-rows", 10, "W is read after the rows"},
 	{"rows-above-w", 4, "rows above W are believed"},
+	{"unfolded-batch", 22, "the persister writes the copies in a batch in any order"},
 	{"store-messages-only", 1, "joins and leaves are no rows of the history"},
 	{"scan-from-since", 381, "a read scans the log from since, not from W"},
 	{"no-lookup", 61, "a read does not look up the ids above W in the store"},

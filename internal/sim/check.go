@@ -68,7 +68,7 @@ func (c *Check) view(cl *Client, room chat.RoomID) *view {
 // late says whether r is a copy that comes after the window.
 func (c *Check) late(r chat.Record) bool {
 	first := c.first[r.ID]
-	return r.Seq != first.Seq && time.Duration(r.At-first.At)*ms > window-ms
+	return r.Seq != first.Seq && time.Duration(r.At-first.At)*ms > window
 }
 
 // appended keeps the truth.
@@ -175,6 +175,17 @@ func (c *Check) complete(through chat.Seq, final bool) {
 	for _, n := range c.w.nodes {
 		if c.w.healthy && n.life.hub.Stats().Tailing > 0 {
 			c.fail("6: node %d still tails: %+v, its relay %+v", n.id, n.life.hub.Stats(), n.life.relay.Stats())
+		}
+	}
+}
+
+// page looks at one answer by itself: in order, and nothing in it lies above the place that it names. mu is not held.
+func (c *Check) page(room chat.RoomID, p chat.Page) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	for i, r := range p.Rows {
+		if r.Seq > p.AsOf || i > 0 && r.Seq <= p.Rows[i-1].Seq {
+			c.fail("4: a page of %s as of %d holds %d at place %d", room, p.AsOf, r.Seq, i)
 		}
 	}
 }

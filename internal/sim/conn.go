@@ -165,7 +165,9 @@ func (h *hearing) Ended(room chat.RoomID, why chat.Code) {
 		delete(h.c.subs, room)
 	}
 	if why != chat.CodeNotFound {
-		w.count["rooms reset"]++
+		if h.c.alive() {
+			w.count["sockets cut by the server"]++
+		}
 		h.c.cutLocked()
 	}
 }

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // fault does harm, and gives what ends it. mu is held.
 type fault struct {
@@ -101,11 +105,15 @@ func forGood() []fault {
 // schedule plans the faults of a run, some of them at the same time, and how it ends. The caller holds mu.
 func (w *World) schedule() {
 	all := faults()
+	if w.only != "" {
+		only := strings.Split(w.only, ",")
+		all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(only, f.name) })
+	}
 	for range 1 + w.pick(9) {
-		f := all[w.pick(len(all))]
-		if w.only != "" && w.only != f.name {
-			continue
+		if len(all) == 0 { // "none", or a name that is not there
+			break
 		}
+		f := all[w.pick(len(all))]
 		w.count["fault: "+f.name]++
 		from := w.between(3*time.Second, healAt-2*time.Second)
 		to := min(healAt-w.between(0, ms), from+w.between(200*ms, 15*time.Second))

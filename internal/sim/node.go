@@ -43,11 +43,11 @@ func (n *Node) start() {
 	l.ctx, l.end = context.WithCancel(context.Background())
 	quiet := slog.New(slog.DiscardHandler)
 	t := times()
-	l.history = history.New(logOf{l}, storeOf{l}, storeOf{l}, storeOf{l}, history.Options{Window: window, Breaks: w.historyBreaks()})
+	l.history = history.New(logOf{l}, storeOf{l}, storeOf{l}, storeOf{l}, history.Options{Window: window, Breaks: breaksOf[history.Breaks](w.options)})
 	l.hub = hub.New(hub.Config{Log: logOf{l}, Bus: busOf{l}, History: l.history, Encoder: encoder{}, Node: "n", Partitions: 1, Times: t,
-		Limits: hub.Limits{TailRecords: tailMax, AheadSpans: 8}, Logger: quiet, Breaks: w.hubBreaks()})
+		Limits: hub.Limits{TailRecords: tailMax, AheadSpans: 8}, Logger: quiet, Breaks: breaksOf[hub.Breaks](w.options)})
 	l.relay = relay.New(logOf{l}, busOf{l}, relay.Options{Group: relayGroup, Times: t, Logger: quiet, HeadsMax: w.headsMax})
-	l.saver = persist.New(logOf{l}, storeOf{l}, persist.Options{Store: "store", Times: t, Logger: quiet, Trim: true,
+	l.saver = persist.New(logOf{l}, storeOf{l}, persist.Options{Store: "store", Times: t, Logger: quiet, Trim: true, Breaks: breaksOf[persist.Breaks](w.options),
 		Back: persist.BackOff{First: 100 * ms, Most: time.Second}, Jitter: func(most time.Duration) time.Duration { return w.draw(0, most) }})
 	if w.broken("late-membership") {
 		t.Patience, t.Young = time.Hour, time.Hour
@@ -96,8 +96,14 @@ func (n *Node) crash() {
 	}
 }
 
+// stopAll ends a life, and adds up what its hub has done.
 func (n *Node) stopAll() {
 	n.up = false
+	s := n.life.hub.Stats()
+	for name, v := range map[string]int64{"fallbacks": s.Fallbacks, "fills": s.Fills, "rooms reset": s.Resets, "copies passed over": s.Copies,
+		"resumes with a place": s.Replays, "spans kept aside and dropped": s.AheadDropped, "openings refused": s.OpenRetries} {
+		n.w.count["hub: "+name] += int(v)
+	}
 	n.life.end()
 }
 

@@ -17,7 +17,7 @@ var (
 	seeds   = flag.Uint64("sim.seeds", 20, "how many seeds")
 	from    = flag.Uint64("sim.from", 1, "the first seed")
 	breaks  = flag.String("sim.break", "", "rules to break, separated by commas: see breaks_test.go")
-	only    = flag.String("sim.only", "", "this kind of fault alone: see faults.go")
+	only    = flag.String("sim.only", "", "these kinds of fault alone, separated by commas: see faults.go")
 	verbose = flag.Bool("sim.v", false, "tell what happens")
 )
 
@@ -38,10 +38,14 @@ func TestSeeds(t *testing.T) {
 			o.breaks[b] = true
 		}
 	}
+	again := ""
+	if *breaks != "" {
+		again = " BREAK=" + *breaks
+	}
 	count, began := map[string]int{}, time.Now()
 	for seed := *from; seed < *from+*seeds; seed++ {
 		if bad := one(t, seed, o, count); bad != "" {
-			t.Fatalf("seed %d: %s\nagain: make sim SEEDS=1 FROM=%d", seed, bad, seed)
+			t.Fatalf("seed %d: %s\nagain: make sim SEEDS=1 FROM=%d%s", seed, bad, seed, again)
 		}
 		if n := seed - *from + 1; n%500 == 0 {
 			fmt.Fprintf(os.Stderr, "%d seeds, %v\n", n, time.Since(began).Round(time.Second))
@@ -53,7 +57,8 @@ func TestSeeds(t *testing.T) {
 	}
 	t.Logf("%d seeds from %d without a violation, in %v\n%s", *seeds, *from, time.Since(began).Round(time.Second), report)
 	if *seeds >= 200 && *only == "" && *breaks == "" {
-		for _, name := range []string{"node crashes", "copies in the log", "copies beyond the window", "explicit gaps", "rooms reset", "log trimmed",
+		for _, name := range []string{"node crashes", "copies in the log", "copies beyond the window", "explicit gaps", "log trimmed",
+			"hub: fills", "hub: fallbacks", "hub: copies passed over", "hub: resumes with a place", "late copies dropped by the client",
 			"history reads checked", "bus: lost to a node", "resumes that had to wait", "messages acked"} {
 			if count[name] == 0 {
 				t.Errorf("no run went through: %s", name)

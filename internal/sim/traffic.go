@@ -96,6 +96,7 @@ func (w *World) audit() {
 			if err != nil || p.Gap != nil {
 				return
 			}
+			w.check.page(room, p)
 			if got = append(got, p.Rows...); p.HasMore {
 				after = p.Rows[len(p.Rows)-1].Seq
 				continue

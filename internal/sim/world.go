@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
-	"github.com/hubbub-chat/hubbub/internal/history"
-	"github.com/hubbub-chat/hubbub/internal/hub"
 )
 
 const ms = time.Millisecond
@@ -72,20 +70,13 @@ type options struct {
 
 func (o options) broken(name string) bool { return o.breaks[name] }
 
-func (o options) hubBreaks() hub.Breaks {
-	b := hub.Breaks{}
+// breaksOf gives the broken rules as a package names them; it passes over those of others.
+func breaksOf[M ~map[K]bool, K ~string](o options) M {
+	m := M{}
 	for name := range o.breaks {
-		b[hub.Break(name)] = true
+		m[K(name)] = true
 	}
-	return b
-}
-
-func (o options) historyBreaks() history.Breaks {
-	b := history.Breaks{}
-	for name := range o.breaks {
-		b[history.Break(name)] = true
-	}
-	return b
+	return m
 }
 
 func newWorld(seed uint64, o options, count map[string]int) *World {
