@@ -40,7 +40,7 @@ func (h *History) extendPage(ctx context.Context, p *chat.Page, room chat.RoomID
 	if r.After != 0 && p.HasMore { // the store has enough
 		return nil
 	}
-	over, to, err := h.above(ctx, room, chat.Mark{Seq: p.AsOf}, r.All)
+	over, to, err := h.above(ctx, room, h.scanFrom(p.AsOf, r.After), r.All)
 	if err != nil {
 		return err
 	}
@@ -153,11 +153,7 @@ func (h *History) changed(ctx context.Context, room chat.RoomID, after, through 
 		p.Rows = upTo(p.Rows, through)
 		return p, nil
 	}
-	w := chat.Mark{Seq: p.AsOf}
-	if h.opt.Breaks[ScanFromSince] {
-		w.Seq = max(w.Seq, after)
-	}
-	over, to, err := h.above(ctx, room, w, true)
+	over, to, err := h.above(ctx, room, h.scanFrom(p.AsOf, after), true)
 	if err != nil {
 		return p, err
 	}
@@ -171,6 +167,14 @@ func (h *History) changed(ctx context.Context, room chat.RoomID, after, through 
 	}
 	p.Rows = upTo(p.Rows, through)
 	return p, nil
+}
+
+// scanFrom is where a read that is asked for what comes after a place begins in the log: at W, always.
+func (h *History) scanFrom(w, after chat.Seq) chat.Mark {
+	if h.opt.Breaks[ScanFromSince] {
+		w = max(w, after)
+	}
+	return chat.Mark{Seq: w}
 }
 
 func upTo(rows []chat.Record, through chat.Seq) []chat.Record {

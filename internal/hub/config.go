@@ -80,6 +80,7 @@ const (
 	DigestPerPartition Break = "digest-per-partition" // whether a digest follows on the last one is asked per node, not per room
 	NoFallback         Break = "no-fallback"          // never tail the log oneself
 	NoDedupe           Break = "no-dedupe"            // do not look for copies
+	ReplayCopies       Break = "replay-copies"        // do not hold what the history gives against the memory of ids
 	ColdMemory         Break = "cold-memory"          // open a room without the ids of the last window
 	ResumeAtOnce       Break = "resume-at-once"       // a resume does not wait until the room has come to its place
 	ResumeUnasked      Break = "resume-unasked"       // a resume does not ask since when the user is a member

@@ -231,7 +231,7 @@ func (r *room) firsts(rows []chat.Record) []chat.Record {
 	defer r.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(rows), func(rec chat.Record) bool {
 		first, ok := r.window.seen(rec.ID)
-		return ok && first.Seq < rec.Seq && !r.hub.cfg.Breaks[NoDedupe]
+		return ok && first.Seq < rec.Seq && !r.hub.cfg.Breaks[ReplayCopies]
 	})
 }
 

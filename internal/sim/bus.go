@@ -12,6 +12,7 @@ import (
 
 // bus may lose, repeat, delay and reorder anything, also across channels, and may be down.
 type bus struct {
+	dice
 	w               *World
 	subs            []*subscription
 	down            int // faults that hold it down
@@ -30,7 +31,7 @@ type subscription struct {
 	gone atomic.Bool
 }
 
-func newBus(w *World) *bus { return &bus{w: w} }
+func newBus(w *World) *bus { return &bus{dice: w.child(), w: w} }
 
 // busOf is a node's way to the bus; it implements chat.Bus.
 type busOf struct{ n *life }
@@ -53,11 +54,11 @@ func (b busOf) Publish(ctx context.Context, ns []chat.Note) error {
 			}
 			to := s.life.node
 			switch {
-			case w.bus.down > 0 || b.n.node.cutBus > 0 || to.cutBus > 0 || w.now() < w.bus.ready || w.chance(w.bus.drop):
+			case w.bus.down > 0 || b.n.node.cutBus > 0 || to.cutBus > 0 || w.now() < w.bus.ready || w.bus.chance(w.bus.drop):
 				w.count["bus: lost to a node"]++
 			default:
 				w.bus.send(b.n.node, s, data)
-				if w.chance(w.bus.dup) {
+				if w.bus.chance(w.bus.dup) {
 					w.bus.send(b.n.node, s, data)
 				}
 			}
@@ -84,9 +85,9 @@ func (b busOf) falsify(data []byte) []byte {
 
 func (b *bus) send(from *Node, s *subscription, data []byte) {
 	w, link := b.w, &b.links[from.id][s.life.node.id]
-	delay := w.between(ms, 5*ms)
-	if w.chance(b.late) {
-		delay = min(w.between(0, 2*time.Second), max(healAt-w.now(), delay))
+	delay := b.between(ms, 5*ms)
+	if b.chance(b.late) {
+		delay = min(b.between(0, 2*time.Second), max(healAt-b.between(0, ms)-w.now(), delay))
 	} else { // one connection keeps its order
 		delay = max(delay, *link-w.now()) + 1
 		*link = w.now() + delay
@@ -111,7 +112,7 @@ func (b busOf) Subscribe(ch chat.Channel, f func([]byte)) (stop func()) {
 	w := b.n.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := &subscription{life: b.n, ch: ch, f: f, from: w.now() + w.between(0, 50*ms)}
+	s := &subscription{life: b.n, ch: ch, f: f, from: w.now() + b.n.between(0, 50*ms)}
 	w.bus.subs = append(w.bus.subs, s)
 	return func() {
 		w.mu.Lock()

@@ -179,10 +179,13 @@ func (c *Check) complete(through chat.Seq, final bool) {
 	}
 }
 
-// page looks at one answer by itself: in order, and nothing in it lies above the place that it names. mu is not held.
-func (c *Check) page(room chat.RoomID, p chat.Page) {
+// page looks at one answer by itself: within the limit, in order, and nothing in it lies above the place that it names. mu is not held.
+func (c *Check) page(room chat.RoomID, p chat.Page, limit int) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
+	if len(p.Rows) > limit {
+		c.fail("4: a page of %s has %d rows instead of %d at most", room, len(p.Rows), limit)
+	}
 	for i, r := range p.Rows {
 		if r.Seq > p.AsOf || i > 0 && r.Seq <= p.Rows[i-1].Seq {
 			c.fail("4: a page of %s as of %d holds %d at place %d", room, p.AsOf, r.Seq, i)
@@ -190,31 +193,40 @@ func (c *Check) page(room chat.RoomID, p chat.Page) {
 	}
 }
 
-// history compares a read of a room through to with the truth. What comes partly from a hub's memory may hold a late copy.
-func (c *Check) history(room chat.RoomID, got []chat.Record, to chat.Seq, memory bool) {
+// stuck is a page that is empty and says that there is more. mu is not held.
+func (c *Check) stuck(room chat.RoomID) bool {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	c.fail("4: an empty page of %s says that there is more", room)
+	return false
+}
+
+// history compares what an audit read through a place with the truth. What comes partly from a hub's memory may hold a late copy.
+func (c *Check) history(a audit, got []chat.Record, to chat.Seq) {
 	c.w.count["history reads checked"]++
-	if memory {
+	if a.memory {
 		got = slices.DeleteFunc(got, c.late)
 	}
 	var want []chat.Record
-	for _, r := range c.byRoom[room] {
-		if r.Seq <= to {
+	for _, r := range c.byRoom[a.room] {
+		if r.Seq > a.after && r.Seq <= to && (a.all || r.Kind == chat.KindMessage) {
 			want = append(want, r)
 		}
 	}
 	same := func(a, b chat.Record) bool { return a.Seq == b.Seq && a.ID == b.ID }
-	if !slices.EqualFunc(got, want, same) {
-		i := 0
-		for i < len(got) && i < len(want) && same(got[i], want[i]) {
-			i++
-		}
-		at := func(rs []chat.Record) chat.Seq {
-			if i < len(rs) {
-				return rs[i].Seq
-			}
-			return 0
-		}
-		c.fail("4: history of %s through %d (of a hub: %v): %d records instead of %d; the first that differs is %d instead of %d", room, to, memory,
-			len(got), len(want), at(got), at(want))
+	if slices.EqualFunc(got, want, same) {
+		return
 	}
+	i := 0
+	for i < len(got) && i < len(want) && same(got[i], want[i]) {
+		i++
+	}
+	at := func(rs []chat.Record) chat.Seq {
+		if i < len(rs) {
+			return rs[i].Seq
+		}
+		return 0
+	}
+	c.fail("4: history of %s after %d through %d (of a hub: %v, back: %v, all kinds: %v): %d records instead of %d; the first that differs is %d instead of %d",
+		a.room, a.after, to, a.memory, a.back, a.all, len(got), len(want), at(got), at(want))
 }

@@ -10,6 +10,7 @@ import (
 
 // Client is one user with one socket at a time, which moves between nodes. All its methods want mu held.
 type Client struct {
+	dice
 	w       *World
 	id      int
 	conn    *Conn
@@ -32,11 +33,11 @@ type Op struct {
 }
 
 func newClient(w *World, id int) *Client {
-	c := &Client{w: w, id: id, streams: map[chat.RoomID]*Stream{}, seen: map[chat.RoomID]chat.Seq{}}
-	w.after(w.between(0, 500*ms), c.connect)
+	c := &Client{dice: w.child(), w: w, id: id, streams: map[chat.RoomID]*Stream{}, seen: map[chat.RoomID]chat.Seq{}}
+	w.after(c.between(0, 500*ms), c.connect)
 	for i, room := range w.rooms {
-		if i == 0 || w.chance(0.6) {
-			w.after(w.between(0, time.Second), func() { c.do(room, chat.KindJoin) })
+		if i == 0 || c.chance(0.6) {
+			w.after(c.between(0, time.Second), func() { c.do(room, chat.KindJoin) })
 		}
 	}
 	return c
@@ -58,8 +59,8 @@ func (w *World) newOp(u chat.UserID, room chat.RoomID, kind chat.Kind) *Op {
 func (c *Client) disconnect() {
 	if old := c.conn; old != nil {
 		c.conn = nil
-		c.w.after(c.w.between(0, 3*time.Second), old.bury)
-		c.w.after(c.w.between(50*ms, time.Second), c.connect)
+		c.w.after(c.between(0, 3*time.Second), old.bury)
+		c.w.after(c.between(50*ms, time.Second), c.connect)
 	}
 }
 
@@ -82,10 +83,10 @@ func (c *Client) connect() {
 		since := s.since
 		turn := conn.take(room)
 		w.spawn(func() {
-			_ = sleep(conn.ctx, w.draw(ms, 2*ms))
+			_ = sleep(conn.ctx, conn.life.draw(ms, 2*ms))
 			conn.resume(room, since, turn)
 		})
-		if w.chance(0.2) && !c.joining(room) { // a page that joins its rooms whenever it connects
+		if c.chance(0.2) && !c.joining(room) { // a page that joins its rooms whenever it connects
 			c.do(room, chat.KindJoin)
 		}
 	}
@@ -104,12 +105,14 @@ func (c *Client) do(room chat.RoomID, kind chat.Kind) {
 	try = func() {
 		if !op.done {
 			c.try(op)
-			w.after(w.between(time.Second, 2500*ms), try)
+			w.after(c.between(time.Second, 2500*ms), try)
 		}
 	}
 	try()
-	if w.chance(w.lateRetry) {
-		w.after(w.between(window/2, 2*window), func() { c.try(op) })
+	for range 3 {
+		if d := c.between(window/2, 2*window); c.chance(w.lateRetry) && w.now()+d < quietAt {
+			w.after(d, func() { c.try(op) })
+		}
 	}
 }
 
@@ -118,7 +121,7 @@ func (c *Client) try(op *Op) {
 	if conn == nil {
 		return
 	}
-	w.after(w.between(ms, 5*ms), func() {
+	w.after(c.between(ms, 5*ms), func() {
 		if !conn.alive() {
 			return
 		}

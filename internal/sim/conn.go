@@ -25,6 +25,7 @@ func (encoder) Whisper(room chat.RoomID, w chat.Whisper) chat.Frame {
 // Conn is one socket: in order, and reliable until it is cut; then what was under way is lost. It stands in for the gateway: one
 // request or resume of a room at a time, one subscription per room.
 type Conn struct {
+	dice
 	client *Client
 	life   *life
 	ctx    context.Context
@@ -37,7 +38,7 @@ type Conn struct {
 }
 
 func newConn(c *Client, l *life) *Conn {
-	conn := &Conn{client: c, life: l, born: c.w.now(), queues: map[chat.RoomID][]chan struct{}{}, subs: map[chat.RoomID]*hearing{}}
+	conn := &Conn{dice: c.child(), client: c, life: l, born: c.w.now(), queues: map[chat.RoomID][]chan struct{}{}, subs: map[chat.RoomID]*hearing{}}
 	conn.ctx, conn.end = context.WithCancel(l.ctx)
 	return conn
 }
@@ -75,7 +76,7 @@ func (c *Conn) alive() bool { return !c.dead && c.life.ctx.Err() == nil }
 
 func (c *Conn) send(f func()) {
 	w := c.client.w
-	c.last = max(c.last+1, w.now()+w.between(ms, 5*ms))
+	c.last = max(c.last+1, w.now()+c.between(ms, 5*ms))
 	w.after(c.last-w.now(), func() {
 		if c.alive() && c.client.conn == c {
 			f()
@@ -153,7 +154,7 @@ func (h *hearing) release() {
 }
 
 func (h *hearing) Ready(ctx context.Context) error {
-	return sleep(ctx, h.c.client.w.draw(0, 2*ms))
+	return sleep(ctx, h.c.life.draw(0, 2*ms))
 }
 
 func (h *hearing) Ended(room chat.RoomID, why chat.Code) {

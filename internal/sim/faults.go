@@ -104,12 +104,15 @@ func forGood() []fault {
 
 // schedule plans the faults of a run, some of them at the same time, and how it ends. The caller holds mu.
 func (w *World) schedule() {
-	all := faults()
+	all, n := faults(), 1+w.pick(9)
 	if w.only != "" {
 		only := strings.Split(w.only, ",")
 		all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(only, f.name) })
+	} else if w.chance(0.5) { // few kinds, each often: what only two or three together bring about is rare among all
+		w.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		all, n = all[:2+w.pick(4)], n+3
 	}
-	for range 1 + w.pick(9) {
+	for range n {
 		if len(all) == 0 { // "none", or a name that is not there
 			break
 		}

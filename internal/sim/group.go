@@ -99,7 +99,7 @@ func (g *group) give(m *member) {
 				g.w.count[g.name+" found the log trimmed"]++
 				g.w.mu.Unlock()
 			}
-			_ = sleep(ctx, g.w.draw(100*ms, 300*ms))
+			_ = sleep(ctx, m.life.draw(100*ms, 300*ms))
 		}
 	})
 }
@@ -117,7 +117,7 @@ func (g *group) pace(m *member, ctx context.Context) (int, time.Duration) {
 	w.mu.Lock()
 	if g == w.savers {
 		defer w.mu.Unlock()
-		return batch, w.lag/2 + w.between(0, w.lag)
+		return batch, w.lag/2 + m.life.between(0, w.lag)
 	}
 	hung, slow, upTo := m.life.node.hung > 0, g.slow, m.life.relayed
 	w.mu.Unlock()

@@ -60,20 +60,23 @@ func (l logOf) unreachable() bool { return l.n.w.log.down > 0 || l.n.node.cutLog
 // request lie close together. If the node dies meanwhile, the record may or may not come to be in the log.
 func (l logOf) Append(r chat.Record, done func(chat.Seq, error)) {
 	w := l.n.w
+	if l.n.ctx.Err() != nil { // the dead ask for nothing
+		return
+	}
 	w.spawn(func() {
 		w.mu.Lock()
-		delay := w.between(ms/2, 3*ms)
-		if w.chance(w.log.slowAppend) {
-			delay = w.between(0, stuckFor) // overtaken by the client's retry on another node
+		delay := l.n.between(ms/2, 3*ms)
+		if l.n.chance(w.log.slowAppend) {
+			delay = l.n.between(0, stuckFor) // overtaken by the client's retry on another node
 		}
-		give := w.now() + stuckFor
+		give, back, survives := w.now()+stuckFor, l.n.between(ms/2, 2*ms), l.n.chance(0.5)
 		w.mu.Unlock()
 		for {
 			time.Sleep(delay)
 			w.mu.Lock()
 			stuck, dead := l.unreachable(), l.n.ctx.Err() != nil
 			switch {
-			case w.over, dead && (stuck || w.chance(0.5)):
+			case w.over, dead && (stuck || !survives):
 				w.mu.Unlock()
 				return
 			case stuck && w.now() > give:
@@ -81,11 +84,10 @@ func (l logOf) Append(r chat.Record, done func(chat.Seq, error)) {
 				done(0, chat.ErrUnknown)
 				return
 			case stuck:
-				delay = 200*ms + w.between(0, ms)
+				delay = 200*ms + l.n.between(0, ms)
 				w.mu.Unlock()
 			default:
 				seq := w.log.add(r)
-				back := w.between(ms/2, 2*ms)
 				w.mu.Unlock()
 				time.Sleep(back)
 				if l.n.pass() {
@@ -106,7 +108,7 @@ func (l logOf) Tail(ctx context.Context, _ int, after chat.Mark, f func([]chat.R
 func (l logOf) follow(ctx context.Context, at chat.Seq, pace func() (int, time.Duration), f func([]chat.Record, chat.Mark, bool) error) error {
 	w := l.n.w
 	for {
-		if err := sleep(ctx, w.draw(ms/2, 2*ms)); err != nil {
+		if err := sleep(ctx, l.n.draw(ms/2, 2*ms)); err != nil {
 			return err
 		}
 		limit, pause := pace()
@@ -123,7 +125,7 @@ func (l logOf) follow(ctx context.Context, at chat.Seq, pace func() (int, time.D
 		down := l.unreachable()
 		rs, upTo, atEnd, err := w.log.read(at, limit)
 		changed := w.log.changed
-		back := w.between(ms/2, 2*ms)
+		back := l.n.between(ms/2, 2*ms)
 		w.mu.Unlock()
 		if down {
 			if err := sleep(ctx, 100*ms); err != nil {
@@ -175,7 +177,7 @@ func (l logOf) Join(ctx context.Context, name string, h chat.Handler) error {
 // Info implements chat.Log.
 func (l logOf) Info(ctx context.Context) (chat.LogInfo, error) {
 	w := l.n.w
-	if err := sleep(ctx, w.draw(ms/2, 2*ms)); err != nil {
+	if err := sleep(ctx, l.n.draw(ms/2, 2*ms)); err != nil {
 		return chat.LogInfo{}, err
 	}
 	w.mu.Lock()

@@ -24,6 +24,7 @@ type Node struct {
 
 // life is a node from a start to a crash, with the real parts.
 type life struct {
+	dice
 	w       *World
 	node    *Node
 	ctx     context.Context
@@ -39,7 +40,7 @@ type life struct {
 // start begins a life. The caller holds mu, or is alone.
 func (n *Node) start() {
 	w := n.w
-	l := &life{w: w, node: n}
+	l := &life{dice: w.child(), w: w, node: n}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	quiet := slog.New(slog.DiscardHandler)
 	t := times()
@@ -48,7 +49,7 @@ func (n *Node) start() {
 		Limits: hub.Limits{TailRecords: tailMax, AheadSpans: 8}, Logger: quiet, Breaks: breaksOf[hub.Breaks](w.options)})
 	l.relay = relay.New(logOf{l}, busOf{l}, relay.Options{Group: relayGroup, Times: t, Logger: quiet, HeadsMax: w.headsMax})
 	l.saver = persist.New(logOf{l}, storeOf{l}, persist.Options{Store: "store", Times: t, Logger: quiet, Trim: true, Breaks: breaksOf[persist.Breaks](w.options),
-		Back: persist.BackOff{First: 100 * ms, Most: time.Second}, Jitter: func(most time.Duration) time.Duration { return w.draw(0, most) }})
+		Back: persist.BackOff{First: 100 * ms, Most: time.Second}, Jitter: func(most time.Duration) time.Duration { return l.draw(0, most) }})
 	if w.broken("late-membership") {
 		t.Patience, t.Young = time.Hour, time.Hour
 	}
@@ -58,6 +59,13 @@ func (n *Node) start() {
 	for _, run := range []func(context.Context) error{l.hub.Run, l.relay.Run, l.saver.Run} {
 		w.spawn(func() { _ = run(l.ctx) })
 	}
+}
+
+// draw is between for callers that do not hold mu.
+func (l *life) draw(lo, hi time.Duration) time.Duration {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.between(lo, hi)
 }
 
 // rooms is the hub as the service sees it.
@@ -112,6 +120,9 @@ func (l *life) pass() bool {
 	for {
 		l.w.mu.Lock()
 		wait := l.node.frozen - l.w.now()
+		if wait > 0 {
+			wait += l.between(0, ms)
+		}
 		l.w.mu.Unlock()
 		if l.ctx.Err() != nil {
 			return false

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,8 @@ var (
 // one runs a seed in a bubble of its own.
 func one(t *testing.T, seed uint64, o options, count map[string]int) (bad string) {
 	t.Helper()
+	runtime.GC()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would shuffle goroutines
 	synctest.Test(t, func(*testing.T) { bad = run(seed, o, count) })
 	return bad
 }

@@ -38,7 +38,7 @@ var (
 // read runs steps one after the other, some time apart, with mu held; the first reads W.
 func (s storeOf) read(ctx context.Context, steps ...func(*memory)) error {
 	w := s.n.w
-	if err := sleep(ctx, w.draw(ms, 5*ms)); err != nil {
+	if err := sleep(ctx, s.n.draw(ms, 5*ms)); err != nil {
 		return err
 	}
 	for _, step := range steps {
@@ -47,7 +47,7 @@ func (s storeOf) read(ctx context.Context, steps ...func(*memory)) error {
 		if !down {
 			step(w.store)
 		}
-		wait := w.between(ms, 10*ms)
+		wait := s.n.between(ms, 10*ms)
 		w.mu.Unlock()
 		if err := sleep(ctx, wait); err != nil {
 			return err
@@ -85,10 +85,10 @@ func (s storeOf) Bury(context.Context, chat.Record, string) error {
 func (s storeOf) Save(ctx context.Context, _ int, cs []chat.Change, mark chat.Mark) error {
 	w := s.n.w
 	w.mu.Lock()
-	order := w.rng.Perm(len(cs))
+	order := s.n.rng.Perm(len(cs))
 	w.mu.Unlock()
 	for half := range 3 {
-		if err := sleep(ctx, w.draw(0, 10*ms)); err != nil {
+		if err := sleep(ctx, s.n.draw(0, 10*ms)); err != nil {
 			return err
 		}
 		w.mu.Lock()
@@ -111,7 +111,7 @@ func (s storeOf) Save(ctx context.Context, _ int, cs []chat.Change, mark chat.Ma
 		}
 		w.mu.Unlock()
 		if w.broken("w-before-rows") {
-			if err := sleep(ctx, w.draw(0, 300*ms)); err != nil {
+			if err := sleep(ctx, s.n.draw(0, 300*ms)); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // traffic is what people do: talk, come, go, and be removed. The caller holds mu.
 func (w *World) traffic() {
 	paces := []time.Duration{150 * ms, 500 * ms, 500 * ms, 3 * time.Second} // a slow room shows a lost last message
-	pace, quiet := paces[w.pick(len(paces))], healAt+9*time.Second
+	pace, quiet := paces[w.pick(len(paces))], quietAt
 	if w.chance(0.3) {
 		quiet = w.between(healAt*3/4, healAt)
 	}
@@ -29,16 +29,16 @@ func (w *World) traffic() {
 }
 
 func (c *Client) act() {
-	room := c.w.rooms[c.w.pick(len(c.w.rooms))]
+	room := c.w.rooms[c.pick(len(c.w.rooms))]
 	switch in := c.streams[room] != nil; {
-	case in && c.w.chance(0.04):
+	case in && c.chance(0.04):
 		c.do(room, chat.KindLeave)
 	case in:
 		c.do(room, chat.KindMessage)
-	case !c.joining(room) && c.w.chance(0.15):
+	case !c.joining(room) && c.chance(0.15):
 		c.do(room, chat.KindJoin)
 	}
-	if c.w.chance(0.01) {
+	if c.chance(0.01) {
 		c.disconnect()
 	}
 }
@@ -72,43 +72,4 @@ func (w *World) moderate() {
 		w.check.untold[join.id] = true
 		w.after(20*ms, func() { send(join) })
 	}
-}
-
-// audit reads a whole room's history on some node: through the hub as clients do, or behind it.
-func (w *World) audit() {
-	n := w.upNode()
-	if n == nil {
-		return
-	}
-	l, room, behind := n.life, w.rooms[w.pick(len(w.rooms))], w.chance(0.5)
-	w.spawn(func() {
-		ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
-		defer cancel()
-		page := l.hub.Page
-		if behind {
-			page = l.history.Page
-		} else if _, _, err := l.hub.View(ctx, room, 0); err != nil {
-			return
-		}
-		var got []chat.Record
-		for after := chat.AfterStart; ; {
-			p, err := page(ctx, room, chat.Range{After: after, All: true}, 100)
-			if err != nil || p.Gap != nil {
-				return
-			}
-			w.check.page(room, p)
-			if got = append(got, p.Rows...); p.HasMore {
-				after = p.Rows[len(p.Rows)-1].Seq
-				continue
-			}
-			to := p.AsOf
-			if len(got) > 0 { // a hub may be a little behind what the log has given before
-				to = max(to, got[len(got)-1].Seq)
-			}
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.check.history(room, got, to, !behind)
-			return
-		}
-	})
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ const ms = time.Millisecond
 const (
 	healAt        = 40 * time.Second
 	settleFor     = 5 * time.Second
+	quietAt       = healAt + 9*time.Second // nobody asks for anything new from then on
 	endAt         = healAt + 14*time.Second
 	steadyLatency = 1500 * ms
 )
@@ -43,7 +43,7 @@ type World struct {
 	count map[string]int // what was gone through, to show that the paths are taken
 
 	mu        sync.Mutex
-	rng       *rand.Rand
+	dice           // the faults' and the groups'
 	over      bool // the run has ended: nothing begins any more
 	healthy   bool // in the end nothing is broken for good
 	log       *log
@@ -80,7 +80,7 @@ func breaksOf[M ~map[K]bool, K ~string](o options) M {
 }
 
 func newWorld(seed uint64, o options, count map[string]int) *World {
-	w := &World{options: o, count: count, began: time.Now(), rng: rand.New(rand.NewPCG(seed, 20260101))}
+	w := &World{options: o, count: count, began: time.Now(), dice: newDice(seed)}
 	for i := range 1 + w.pick(4) {
 		w.rooms = append(w.rooms, chat.RoomID(fmt.Sprint("room", i)))
 	}
@@ -96,7 +96,7 @@ func newWorld(seed uint64, o options, count map[string]int) *World {
 	for i := range 2 + w.pick(3) {
 		n := &Node{w: w, id: i}
 		w.nodes = append(w.nodes, n)
-		n.start()
+		w.after(w.between(0, 20*ms), n.start) // not all in one instant: what they do each second would have no order
 	}
 	for i := range 3 + w.pick(5) {
 		w.clients = append(w.clients, newClient(w, i))
@@ -112,21 +112,6 @@ func createRoom(room chat.RoomID) chat.Record {
 
 // now is how long the run has lasted.
 func (w *World) now() time.Duration { return time.Since(w.began) }
-
-// between draws a time; every draw ends in random nanoseconds, so that no two things happen in the same instant.
-func (w *World) between(lo, hi time.Duration) time.Duration {
-	return lo + time.Duration(w.rng.Int64N(int64(hi-lo)+1)) + time.Duration(w.rng.Int64N(1000))
-}
-
-func (w *World) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
-func (w *World) pick(n int) int        { return w.rng.IntN(n) }
-
-// draw is between for callers that do not hold mu.
-func (w *World) draw(lo, hi time.Duration) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.between(lo, hi)
-}
 
 // after runs f with mu held when d has passed, unless the run is over. The caller holds mu.
 func (w *World) after(d time.Duration, f func()) {
