@@ -44,10 +44,12 @@ const (
 )
 
 const (
-	openRows    = 500  // Open gives at least so many
-	openRowsMax = 4096 // and at most so many
-	storePage   = 100  // rows, members or rooms asked of the store at a time
-	fillMax     = 1000 // items of a replay; of more the newest fillNewest are given behind a gap
+	openRows    = 500             // Open gives at least so many
+	openTalkMax = 4096            // and at most so many messages,
+	openRowsMax = 4 * openTalkMax // or rows of any kind
+	storePage   = 100             // rows or rooms asked of the store at a time
+	memberPage  = 1000            // members
+	fillMax     = 1000            // items of a replay; of more the newest fillNewest are given behind a gap
 	fillNewest  = 100
 	tries       = 5 // of a read that W overtakes
 )
@@ -82,7 +84,7 @@ func New(log chat.Log, w Watermarks, m chat.Messages, d chat.Directory, o Option
 	}
 	h := &History{log: log, marks: w, messages: m, directory: d, opt: o}
 	for p := range o.Partitions {
-		h.parts = append(h.parts, newScan(log, p, o.Records, o.Bytes))
+		h.parts = append(h.parts, newScan(log, p, o))
 	}
 	return h
 }
@@ -118,14 +120,19 @@ func retry(f func() error) error {
 	return err
 }
 
-// above gives a room's records above w, as far as the log reaches, without copies, and that place. all: of every kind.
+// above gives a room's records above w, as far as the log reaches, without copies, and that place. all: of every kind. If the log cannot be
+// read it gives, with errNoLog, what is held of it.
 func (h *History) above(ctx context.Context, room chat.RoomID, w chat.Mark, all bool) ([]chat.Record, chat.Seq, error) {
 	s := h.part(room)
-	if err := s.extend(ctx, w); err != nil {
-		return nil, 0, err
+	unread := s.extend(ctx, w)
+	if unread != nil && !errors.Is(unread, errNoLog) {
+		return nil, 0, unread
 	}
 	list, to, err := s.ofRoom(room, w.Seq)
-	if err != nil {
+	switch {
+	case err != nil && unread != nil:
+		return nil, w.Seq, unread
+	case err != nil:
 		return nil, 0, err
 	}
 	wanted := list[:0:0]
@@ -135,49 +142,28 @@ func (h *History) above(ctx context.Context, room chat.RoomID, w chat.Mark, all 
 		}
 	}
 	firsts, err := h.withoutCopies(ctx, s, room, wanted)
-	return records(firsts), to, err
+	if err != nil {
+		return nil, 0, err
+	}
+	return records(firsts), to, unread
 }
 
 // lookUpMax is how many ids are looked up at a time.
 const lookUpMax = 1000
 
-// withoutCopies looks ids up in the store, in one query: a first copy at or below W may be older than any memory. What was not there once,
-// when the scan began at or below that W, never will be as an earlier record.
+// withoutCopies looks ids up in the store, in one query: a first copy at or below W may be older than any memory, and the store's row wins.
+// What was not there once, when the scan began at or below that W, never will be as an earlier record.
 func (h *History) withoutCopies(ctx context.Context, s *scan, room chat.RoomID, list []*entry) ([]*entry, error) {
 	if h.opt.Breaks[NoLookup] {
 		return list, nil
 	}
-	var ids []chat.MessageID
-	for _, e := range list {
-		if s.verdict(e) == unasked {
-			ids = append(ids, e.rec.ID)
-		}
-	}
 	seqs := map[chat.MessageID]chat.Seq{}
-	for part := range slices.Chunk(ids, lookUpMax) {
+	for part := range slices.Chunk(s.unjudged(list), lookUpMax) {
 		found, err := h.messages.Seqs(ctx, room, part)
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(seqs, found)
 	}
-	var out []*entry
-	for _, e := range list {
-		if s.verdict(e) == unasked {
-			seq, ok := seqs[e.rec.ID]
-			s.judge(e, ok && seq < e.rec.Seq)
-		}
-		if s.verdict(e) == isFirst {
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-func records(list []*entry) []chat.Record {
-	out := make([]chat.Record, len(list))
-	for i, e := range list {
-		out[i] = e.rec
-	}
-	return out
+	return s.judge(list, seqs), nil
 }

@@ -3,21 +3,21 @@ package history
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
 // Open implements chat.History: W, then the room, its members and its newest rows through W. The view may know parts of what lies above
-// W, which chat.View.Fold allows.
+// W, which chat.View.Fold allows. Errors: ErrUnavailable; overloaded for a room with too many members; that of ctx.
 func (h *History) Open(ctx context.Context, room chat.RoomID) (chat.Opening, error) {
 	o, err := h.open(ctx, room)
 	if err == nil || ctx.Err() != nil {
 		return o, err
 	}
-	if _, _, ok := h.bornAbove(ctx, room); ok { // its whole life lies above W: the log has it
-		from, _, _ := h.part(room).bounds()
-		return chat.Opening{View: chat.NewView(chat.Room{}, nil), All: true, AsOf: from}, nil
+	if a, ok := h.bornAbove(ctx, room); ok { // its whole life lies above W: the log has it
+		return chat.Opening{View: chat.NewView(chat.Room{}, nil), All: true, AsOf: a.from}, nil
 	}
 	return chat.Opening{}, unavailable(err)
 }
@@ -51,7 +51,7 @@ func (h *History) open(ctx context.Context, room chat.RoomID) (o chat.Opening, e
 func (h *History) members(ctx context.Context, room chat.RoomID) ([]chat.Member, error) {
 	var all []chat.Member
 	for c := chat.Cursor(""); ; {
-		ms, next, err := h.directory.Members(ctx, room, c, storePage)
+		ms, next, err := h.directory.Members(ctx, room, c, memberPage)
 		if err != nil {
 			return nil, err
 		}
@@ -66,44 +66,65 @@ func (h *History) members(ctx context.Context, room chat.RoomID) ([]chat.Member,
 	}
 }
 
-// newest reads a room's rows through w: at least openRows, and all of the window, oldest first. all: there are no others.
+// newest reads a room's rows through w: at least openRows, and all of the window, oldest first. all: there are no others. The window ends
+// early at openTalkMax messages, since the hub remembers no more of them, but not at so many joins and leaves.
 func (h *History) newest(ctx context.Context, room chat.RoomID, w chat.Seq) (rows []chat.Record, all bool, err error) {
-	begin := time.Now().Add(-h.opt.Window).UnixMilli()
+	begin, n, talk := time.Now().Add(-h.opt.Window).UnixMilli(), 0, 0
+	var pages [][]chat.Record
 	for before := w + 1; ; {
 		p, err := h.messages.Page(ctx, room, chat.Range{Before: before, All: true}, storePage)
 		if err != nil {
 			return nil, false, err
 		}
-		rows = append(append([]chat.Record(nil), p.Rows...), rows...)
-		switch {
-		case !p.HasMore:
-			return rows, true, nil
-		case len(rows) >= openRowsMax, len(rows) >= openRows && rows[0].At < begin:
-			return rows, false, nil
+		pages = append(pages, p.Rows)
+		n, talk = n+len(p.Rows), talk+len(ofKinds(p.Rows, false))
+		if all = !p.HasMore; all || talk >= openTalkMax || n >= openRowsMax || n >= openRows && p.Rows[0].At < begin {
+			slices.Reverse(pages)
+			return slices.Concat(pages...), all, nil
 		}
-		before = rows[0].Seq
+		before = p.Rows[0].Seq
 	}
 }
 
-// bornAbove gives all records of a room whose create record lies in the scan, without the store's help, and how far they reach.
-func (h *History) bornAbove(ctx context.Context, room chat.RoomID) ([]chat.Record, chat.Seq, bool) {
+// alone gives what the log above W knows of a room without the store's help; false: nothing is known.
+func (h *History) alone(ctx context.Context, room chat.RoomID) (alone, bool) {
 	s := h.part(room)
-	from, _, begun := s.bounds()
-	if !begun || s.extend(ctx, from) != nil {
-		return nil, 0, false
+	from, begun := s.place()
+	if !begun {
+		return alone{}, false
 	}
-	list, to, err := s.ofRoom(room, from.Seq)
-	if err != nil || len(list) == 0 || list[0].rec.Kind != chat.KindCreate || s.verdict(list[0]) == isCopy {
-		return nil, 0, false
+	err := s.extend(ctx, from)
+	if err != nil && !errors.Is(err, errNoLog) {
+		return alone{}, false
 	}
-	return records(list), to, true
+	a, known := s.alone(room, h.opt.Window)
+	a.whole = err == nil
+	return a, known
 }
 
-// ByID implements chat.History.
+// bornAbove gives all records of a room whose whole life lies above W, without the store's help.
+func (h *History) bornAbove(ctx context.Context, room chat.RoomID) (alone, bool) {
+	a, _ := h.alone(ctx, room)
+	return a, a.born && a.whole
+}
+
+// ByID implements chat.History. While the store cannot be read, only what it has said before to be a first copy is given.
 func (h *History) ByID(ctx context.Context, room chat.RoomID, id chat.MessageID) (chat.Record, error) {
+	r, err := h.byID(ctx, room, id)
+	if err == nil || errors.Is(err, chat.ErrNotFound) || ctx.Err() != nil {
+		return r, err
+	}
+	s := h.part(room)
+	if e := s.find(room, id); e != nil && len(s.firsts([]*entry{e})) > 0 {
+		return e.rec, nil
+	}
+	return chat.Record{}, unavailable(err)
+}
+
+func (h *History) byID(ctx context.Context, room chat.RoomID, id chat.MessageID) (chat.Record, error) {
 	w, err := h.watermark(ctx, chat.PartitionOf(room, len(h.parts)))
 	if err != nil {
-		return chat.Record{}, unavailable(err)
+		return chat.Record{}, err
 	}
 	row, err := h.messages.ByID(ctx, room, id)
 	if err == nil || !errors.Is(err, chat.ErrNotFound) {
@@ -111,13 +132,10 @@ func (h *History) ByID(ctx context.Context, room chat.RoomID, id chat.MessageID)
 	}
 	s := h.part(room)
 	if err := s.extend(ctx, w); err != nil {
-		return chat.Record{}, unavailable(err)
+		return chat.Record{}, err
 	}
-	s.mu.Lock()
-	e := s.byID[id]
-	s.mu.Unlock()
-	if e == nil || e.rec.Room != room {
-		return h.messages.ByID(ctx, room, id) // it may have gone from the log's side to the store's meanwhile
+	if e := s.find(room, id); e != nil {
+		return e.rec, nil
 	}
-	return e.rec, nil
+	return h.messages.ByID(ctx, room, id) // it may have gone from the log's side to the store's meanwhile
 }

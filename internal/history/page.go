@@ -1,14 +1,17 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
 // Page gives rows over the seam of store and log. While the store cannot be read, a room that was made above W is answered from the
-// log alone, since it has all of it.
+// log alone, since it has all of it; while the log cannot be read, the page ends with what is known of it, and says so: see unseen. Errors:
+// ErrUnavailable, also where more lies above W than may be kept; that of ctx; a limit below 1 is invalid.
 func (h *History) Page(ctx context.Context, room chat.RoomID, r chat.Range, limit int) (p chat.Page, err error) {
 	if limit < 1 {
 		return p, chat.Errorf(chat.CodeInvalid, "a limit must be above 0")
@@ -26,26 +29,43 @@ func (h *History) Page(ctx context.Context, room chat.RoomID, r chat.Range, limi
 	if err == nil || ctx.Err() != nil {
 		return p, err
 	}
-	list, to, ok := h.bornAbove(ctx, room)
+	a, ok := h.bornAbove(ctx, room)
 	if !ok {
 		return chat.Page{}, unavailable(err)
 	}
-	p = chat.Page{AsOf: to}
-	layOver(&p, ofKinds(list, r.All), r, limit)
+	p = chat.Page{AsOf: a.to}
+	layOver(&p, ofKinds(a.recs, r.All), r, limit)
 	return p, nil
 }
 
-// extendPage lays the log above the page's W over it.
+// extendPage lays the log above the page's W over it, if that can change anything.
 func (h *History) extendPage(ctx context.Context, p *chat.Page, room chat.RoomID, r chat.Range, limit int) error {
-	if r.After != 0 && p.HasMore { // the store has enough
+	if r.After != 0 && p.HasMore || r.Before != 0 && r.Before <= p.AsOf && p.Newer {
 		return nil
 	}
 	over, to, err := h.above(ctx, room, h.scanFrom(p.AsOf, r.After), r.All)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoLog) {
 		return err
 	}
 	p.AsOf = to
 	layOver(p, over, r, limit)
+	if err != nil {
+		return unseen(p, room, r, err)
+	}
+	return nil
+}
+
+// unseen makes a page that ends before the log does say so, or gives err where it can not: an older page names what it lacks; a newer one
+// promises more, unless it is empty; of the newest nothing can be said.
+func unseen(p *chat.Page, room chat.RoomID, r chat.Range, err error) error {
+	switch {
+	case r.After != 0 && len(p.Rows) > 0:
+		p.HasMore = true
+	case r.Before == 0: // or a newer page that is empty
+		return err
+	case r.Before-1 > p.AsOf:
+		p.Gap = &chat.Gap{Room: room, From: p.AsOf, To: r.Before - 1, Reason: chat.GapUnavailable}
+	}
 	return nil
 }
 
@@ -74,98 +94,86 @@ func layOver(p *chat.Page, over []chat.Record, r chat.Range, limit int) {
 	}
 }
 
-// around gives the half at or below a place, which has the odd one, and the half above it, as the store does.
+// around gives the half at or below a place, which has the odd one, and the half above it, as the store does. The upper half is read first:
+// what is appended between the two readings is then in the lower one, or above both.
 func (h *History) around(ctx context.Context, room chat.RoomID, r chat.Range, limit int) (chat.Page, error) {
-	low, err := h.Page(ctx, room, chat.Range{Before: r.Around + 1, All: r.All}, (limit+1)/2)
-	if err != nil {
-		return low, err
-	}
-	high, err := h.Page(ctx, room, chat.Range{After: r.Around, All: r.All}, max(limit/2, 1))
+	place := min(max(r.Around, 1), math.MaxInt64-1) // 0 and -1 would ask for something else, and the highest has no next one
+	high, err := h.Page(ctx, room, chat.Range{After: place, All: r.All}, max(limit/2, 1))
 	if err != nil {
 		return high, err
 	}
-	if limit == 1 {
-		high.HasMore, high.Rows = len(high.Rows) > 0, nil
+	low, err := h.Page(ctx, room, chat.Range{Before: place + 1, All: r.All}, (limit+1)/2)
+	if err != nil {
+		return low, err
 	}
-	return chat.Page{Rows: append(low.Rows, high.Rows...), HasMore: low.HasMore, Newer: high.HasMore, AsOf: high.AsOf}, nil
+	p := chat.Page{Rows: low.Rows, HasMore: low.HasMore, Newer: high.HasMore, AsOf: high.AsOf, Gap: low.Gap}
+	if limit == 1 {
+		p.Newer = len(high.Rows) > 0
+	} else {
+		p.Rows = append(p.Rows, high.Rows...)
+	}
+	if p.AsOf < place {
+		p.AsOf = max(p.AsOf, min(place, low.AsOf))
+	}
+	return p, nil
 }
 
-// Fill gives what changed in (after, through], each item once, in the order of its place.
+// Fill gives what changed in (after, through], each item once, in the order of its place; of more than 1,000 a gap and the newest 100. While
+// the store cannot be read, the log above W answers if the range lies in it; a copy of what only the store has may then be among the
+// items, which a client drops by its id. Errors: ErrUnavailable; that of ctx.
 func (h *History) Fill(ctx context.Context, room chat.RoomID, after, through chat.Seq) (p chat.Page, err error) {
 	err = retry(func() error {
 		var err error
-		if p, err = h.changed(ctx, room, after, through); err != nil {
+		if p, err = h.changed(ctx, room, after, through); err != nil || len(p.Rows) <= fillMax {
 			return err
 		}
-		if !p.HasMore && len(p.Rows) <= fillMax {
-			return nil
-		}
-		asked := after
 		if p, err = h.Page(ctx, room, chat.Range{Before: through + 1, All: true}, fillNewest); err != nil {
 			return err
 		}
+		if p.AsOf < through {
+			return chat.ErrUnavailable
+		}
+		p.Gap = &chat.Gap{Room: room, From: after, To: through, Reason: chat.GapLimit}
 		if len(p.Rows) > 0 {
-			p.Gap = &chat.Gap{Room: room, From: asked, To: p.Rows[0].Seq - 1, Reason: chat.GapLimit}
+			p.Gap.To = p.Rows[0].Seq - 1
 		}
 		return nil
 	})
 	if err == nil || ctx.Err() != nil {
-		p.HasMore = false
+		p.HasMore, p.Newer = false, false
 		return p, err
 	}
-	// Without the store: the log above W has all of it if it begins early enough. A copy as old as the store's rows may be among them,
-	// which the client drops by its id.
-	s := h.part(room)
-	from, _, begun := s.bounds()
-	if !begun || from.Seq > after {
-		if list, _, ok := h.bornAbove(ctx, room); ok {
-			return within(list, after, through), nil
-		}
+	a, known := h.alone(ctx, room)
+	if !known || a.to < through || !a.born && a.from.Seq > after {
 		return chat.Page{}, unavailable(err)
 	}
-	if err := s.extend(ctx, from); err != nil {
-		return chat.Page{}, unavailable(err)
-	}
-	list, to, err := s.ofRoom(room, from.Seq)
-	if err != nil || to < through {
-		return chat.Page{}, unavailable(err)
-	}
-	return within(records(list), after, through), nil
+	return within(room, a.recs, after, through), nil
 }
 
-// changed is Fill without its limit.
+// changed is Fill without its limit: more than fillMax rows are not all there are.
 func (h *History) changed(ctx context.Context, room chat.RoomID, after, through chat.Seq) (chat.Page, error) {
-	var p chat.Page
-	for place := after; ; {
-		next, err := h.messages.Changed(ctx, room, place, storePage)
-		if err != nil {
-			return p, err
-		}
-		p.AsOf = next.AsOf
-		p.Rows = append(p.Rows, next.Rows...)
-		if !next.HasMore || len(p.Rows) > fillMax {
-			p.HasMore = next.HasMore
-			break
-		}
-		place = p.Rows[len(p.Rows)-1].Seq
-	}
-	if p.HasMore || p.AsOf >= through {
-		p.Rows = upTo(p.Rows, through)
-		return p, nil
-	}
-	over, to, err := h.above(ctx, room, h.scanFrom(p.AsOf, after), true)
+	p, err := h.messages.Changed(ctx, room, after, fillMax+1)
 	if err != nil {
 		return p, err
 	}
-	if to < through {
-		return p, chat.ErrUnavailable
+	n := len(p.Rows)
+	p.Rows = upTo(p.Rows, through)
+	if len(p.Rows) < n || len(p.Rows) > fillMax || p.AsOf >= through {
+		return p, nil
 	}
-	for _, rec := range over {
+	over, to, err := h.above(ctx, room, h.scanFrom(p.AsOf, after), true)
+	switch {
+	case err != nil && !errors.Is(err, errNoLog):
+		return p, err
+	case to < through:
+		return p, cmp.Or(err, error(chat.ErrUnavailable))
+	}
+	p.AsOf = to
+	for _, rec := range upTo(over, through) {
 		if rec.Seq > after {
 			p.Rows = append(p.Rows, rec)
 		}
 	}
-	p.Rows = upTo(p.Rows, through)
 	return p, nil
 }
 
@@ -177,15 +185,18 @@ func (h *History) scanFrom(w, after chat.Seq) chat.Mark {
 	return chat.Mark{Seq: w}
 }
 
-func upTo(rows []chat.Record, through chat.Seq) []chat.Record {
-	for len(rows) > 0 && rows[len(rows)-1].Seq > through {
-		rows = rows[:len(rows)-1]
+// upTo gives the rows at or below a place.
+func upTo(rows []chat.Record, through chat.Seq) (out []chat.Record) {
+	for _, r := range rows {
+		if r.Seq <= through {
+			out = append(out, r)
+		}
 	}
-	return rows
+	return out
 }
 
-// within cuts records to (after, through], and to what a replay may hold.
-func within(list []chat.Record, after, through chat.Seq) chat.Page {
+// within cuts a room's records to (after, through], and to what a replay may hold.
+func within(room chat.RoomID, list []chat.Record, after, through chat.Seq) chat.Page {
 	p := chat.Page{AsOf: through}
 	for _, rec := range upTo(list, through) {
 		if rec.Seq > after {
@@ -194,7 +205,7 @@ func within(list []chat.Record, after, through chat.Seq) chat.Page {
 	}
 	if n := len(p.Rows); n > fillMax {
 		p.Rows = p.Rows[n-fillNewest:]
-		p.Gap = &chat.Gap{Room: p.Rows[0].Room, From: after, To: p.Rows[0].Seq - 1, Reason: chat.GapLimit}
+		p.Gap = &chat.Gap{Room: room, From: after, To: p.Rows[0].Seq - 1, Reason: chat.GapLimit}
 	}
 	return p
 }

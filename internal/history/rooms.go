@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"slices"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -82,41 +83,50 @@ func (h *History) memberships(ctx context.Context, u chat.UserID) ([]chat.Member
 	return out, nil
 }
 
-// overlay folds what lies above w of one partition over a user's memberships.
+// overlay folds what lies above w of one partition over a user's memberships, copies left out.
 func (h *History) overlay(ctx context.Context, s *scan, w chat.Seq, u chat.UserID, mine map[chat.RoomID]chat.Membership) error {
-	changes, rooms, err := s.ofSubject(u, w, mine)
+	about, changes, err := s.ofUser(u, w)
 	if err != nil {
 		return err
 	}
-	for _, e := range changes {
-		m := mine[e.rec.Room]
-		next, ok := chat.MembershipChange(e.rec)
-		if !ok || e.rec.Seq <= m.Member.Rev {
+	for _, e := range about { // in log order; a room's entries may be judged ahead of their turn
+		rec := e.rec
+		m := mine[rec.Room]
+		next, ok := chat.MembershipChange(rec)
+		if !ok || rec.Seq <= m.Member.Rev {
 			continue
 		}
-		if first, err := h.withoutCopies(ctx, s, e.rec.Room, []*entry{e}); err != nil {
+		if first, err := h.isFirst(ctx, s, e, about); err != nil {
 			return err
-		} else if len(first) == 0 {
+		} else if !first {
 			continue
 		}
 		switch {
 		case next.State == chat.StateJoined && m.Member.State == chat.StateJoined,
 			next.State == chat.StateInvited && m.Member.State != chat.StateNone:
 		case next.State == chat.StateLeft:
-			delete(mine, e.rec.Room)
+			delete(mine, rec.Room)
 		default:
 			if m.Room.ID == "" {
-				if m.Room, err = h.roomOf(ctx, e.rec.Room); err != nil {
+				if m.Room, ok, err = h.roomOf(ctx, rec.Room); err != nil {
 					return err
+				} else if !ok {
+					continue
 				}
 			}
 			m.Member = next
-			mine[e.rec.Room] = m
+			mine[rec.Room] = m
 		}
 	}
-	for _, e := range rooms {
+	for _, e := range changes {
 		m, ok := mine[e.rec.Room]
-		if room, changed := chat.RoomChange(m.Room, e.rec); ok && changed {
+		room, changed := chat.RoomChange(m.Room, e.rec)
+		if !ok || !changed {
+			continue
+		}
+		if first, err := h.isFirst(ctx, s, e, changes); err != nil {
+			return err
+		} else if first {
 			m.Room = room
 			mine[e.rec.Room] = m
 		}
@@ -124,41 +134,41 @@ func (h *History) overlay(ctx context.Context, s *scan, w chat.Seq, u chat.UserI
 	return nil
 }
 
-// ofSubject gives what lies above w and is about a user, and of the rooms named what changes the rooms themselves.
-func (s *scan) ofSubject(u chat.UserID, w chat.Seq, mine map[chat.RoomID]chat.Membership) (about, rooms []*entry, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.from.Seq > w {
-		return nil, nil, errOvertaken
+// isFirst says whether e is the first copy of its id. If the store has to be asked, it is asked of all of list that are of e's room.
+func (h *History) isFirst(ctx context.Context, s *scan, e *entry, list []*entry) (bool, error) {
+	if h.opt.Breaks[NoLookup] {
+		return true, nil
 	}
-	about = since(s.bySubject[u], w)
-	named := map[chat.RoomID]bool{}
-	for room := range mine {
-		named[room] = true
-	}
-	for _, e := range about {
-		named[e.rec.Room] = true
-	}
-	for _, e := range since(s.list, w) {
-		if named[e.rec.Room] && (e.rec.Kind == chat.KindCreate || e.rec.Kind == chat.KindUpdate) {
-			rooms = append(rooms, e)
+	if len(s.unjudged([]*entry{e})) > 0 {
+		var same []*entry
+		for _, x := range list {
+			if x.rec.Room == e.rec.Room {
+				same = append(same, x)
+			}
+		}
+		if _, err := h.withoutCopies(ctx, s, e.rec.Room, same); err != nil {
+			return false, err
 		}
 	}
-	return about, rooms, nil
+	return len(s.firsts([]*entry{e})) > 0, nil
 }
 
-// roomOf gives a room that a membership above W names: from the store, or from its create record in the log.
-func (h *History) roomOf(ctx context.Context, id chat.RoomID) (chat.Room, error) {
-	room, _, err := h.directory.Room(ctx, id)
-	if err == nil {
-		return room, nil
-	}
-	if list, _, ok := h.bornAbove(ctx, id); ok {
+// roomOf gives a room that a membership above W names: from the store, or else from its create record in the log. ok is false where
+// neither knows it: a room whose create record could never be stored.
+func (h *History) roomOf(ctx context.Context, id chat.RoomID) (room chat.Room, ok bool, err error) {
+	for range 2 { // it may go from the log's side to the store's in between
+		room, _, err = h.directory.Room(ctx, id)
+		if err == nil || !errors.Is(err, chat.ErrNotFound) {
+			return room, err == nil, err
+		}
 		v := chat.NewView(chat.Room{}, nil)
-		for _, r := range list {
+		a, _ := h.alone(ctx, id)
+		for _, r := range a.recs {
 			v = v.Fold(r)
 		}
-		return v.Room(), nil
+		if v.Exists() {
+			return v.Room(), true, nil
+		}
 	}
-	return chat.Room{ID: id}, err
+	return room, false, nil
 }
