@@ -21,6 +21,8 @@ type Config struct {
 	Bus       Address
 	Store     Address
 
+	SingleBroker bool // --allow-single-broker
+
 	AuthKey      string // --auth-key: file or JWKS address
 	Guests       bool
 	Secret       string // --secret; empty: the key file in Data
@@ -60,11 +62,6 @@ type Limits struct {
 	SegmentBytes      int64 // of a log file
 }
 
-// Address says which engine and where: scheme:rest.
-type Address struct{ Scheme, Rest string }
-
-func (a Address) String() string { return a.Scheme + ":" + a.Rest }
-
 // ErrHelp says that help was asked for and has been printed.
 var ErrHelp = flag.ErrHelp
 
@@ -97,9 +94,10 @@ func engines(fs *flag.FlagSet, c *Config, log, bus, store *string) {
 	fs.StringVar(&c.Listen, "listen", "127.0.0.1:3001", "`address` to listen on; beyond loopback only when you say so")
 	fs.StringVar(&c.Advertise, "advertise", "", "`address` at which other nodes reach this one")
 	fs.StringVar(&c.Data, "data", "./hubbub-data", "`directory` of the key file, the disk log and SQLite")
-	fs.StringVar(log, "log", "", "the log: disk:DIR (default disk:DATA/log)")
-	fs.StringVar(bus, "bus", "memory:", "the bus: memory:")
-	fs.StringVar(store, "store", "", "the store: sqlite:FILE (default sqlite:DATA/history.db)")
+	fs.StringVar(log, "log", "", "the log: disk:DIR (default disk:DATA/log) or kafka://[user:password@]host:port[,host:port]/NAME")
+	fs.StringVar(bus, "bus", "memory:", "the bus: memory: or redis://[user:password@]host:port[,host:port]?name=NAME, rediss:// with TLS")
+	fs.StringVar(store, "store", "", "the store: sqlite:FILE (default sqlite:DATA/history.db), mongodb://… or mongodb+srv://…/NAME")
+	fs.BoolVar(&c.SingleBroker, "allow-single-broker", false, "take a Kafka topic that a single broker keeps: its loss loses messages")
 }
 
 func access(fs *flag.FlagSet, c *Config) {
@@ -173,13 +171,13 @@ func (c *Config) finish(log, bus, store string) error {
 		store = "sqlite:" + filepath.Join(c.Data, "history.db")
 	}
 	var err error
-	if c.Log, err = parseAddress("--log", log, "disk"); err != nil {
+	if c.Log, err = parseAddress("--log", log, logSchemes); err != nil {
 		return err
 	}
-	if c.Bus, err = parseAddress("--bus", bus, "memory"); err != nil {
+	if c.Bus, err = parseAddress("--bus", bus, busSchemes); err != nil {
 		return err
 	}
-	if c.Store, err = parseAddress("--store", store, "sqlite"); err != nil {
+	if c.Store, err = parseAddress("--store", store, storeSchemes); err != nil {
 		return err
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -197,21 +195,10 @@ func (c *Config) finish(log, bus, store string) error {
 	case c.PingInterval < 100*time.Millisecond || c.PingTimeout < 100*time.Millisecond:
 		return errors.New("--ping-interval and --ping-timeout must be at least 100ms")
 	}
-	return c.Limits.check()
-}
-
-// parseAddress takes an engine's address apart. kafka, redis and mongodb are named so that their absence is said in words.
-func parseAddress(flagName, text, known string) (Address, error) {
-	scheme, rest, ok := strings.Cut(text, ":")
-	switch {
-	case !ok:
-		return Address{}, fmt.Errorf("%s %q has no engine: write %s:…", flagName, text, known)
-	case scheme == known:
-		return Address{scheme, rest}, nil
-	case strings.HasPrefix(scheme, "kafka"), strings.HasPrefix(scheme, "redis"), strings.HasPrefix(scheme, "mongodb"):
-		return Address{}, fmt.Errorf("%s %s: is not in this version, which runs as one node: write %s:…", flagName, scheme, known)
+	if err := c.together(); err != nil {
+		return err
 	}
-	return Address{}, fmt.Errorf("%s: there is no engine %q: write %s:…", flagName, scheme, known)
+	return c.Limits.check()
 }
 
 // check holds every limit against the least that works.

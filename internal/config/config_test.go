@@ -34,9 +34,13 @@ func TestFlagOverEnvironment(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"--listen 3001", "--listen"},
-		{"--log kafka://x", "one node"},
-		{"--bus redis://x", "one node"},
-		{"--store mongodb://x", "one node"},
+		{"--log kafka://x", "--bus redis"},
+		{"--log kafka://x --bus redis://x", "--store mongodb"},
+		{"--log kafka://x --bus redis://x --store mongodb://x", "--secret"},
+		{"--bus redis://x", "--log kafka"},
+		{"--log kafka:x", "no host"},
+		{"--bus redis://", "no host"},
+		{"--store mongodb:", "no host"},
 		{"--store mysql:x", "no engine"},
 		{"--log disk:", "directory"},
 		{"--log plain", "no engine"},
@@ -68,5 +72,19 @@ func TestHelpListsEveryFlag(t *testing.T) {
 		if !strings.Contains(out.String(), name) {
 			t.Errorf("help does not name %s", name)
 		}
+	}
+}
+
+func TestACluster(t *testing.T) {
+	c, err := config.Parse(strings.Fields("--log kafka://ann:pw1@a:1,b:2/chat?tls=true --bus rediss://:pw2@c:3?name=chat --store mongodb+srv://ann:p@w3@d/chat --secret 0123456789abcdef"), none, nil)
+	if err != nil || !c.Shared() || c.Log.Full() != "kafka://ann:pw1@a:1,b:2/chat?tls=true" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	said := c.Log.String() + " " + c.Bus.String() + " " + c.Store.String()
+	if said != "kafka://…@a:1,b:2/chat?tls=true rediss://…@c:3?name=chat mongodb+srv://…@d/chat" {
+		t.Errorf("said %q", said)
+	}
+	if c, err := config.Parse(strings.Fields("--store mongodb://d/chat"), none, nil); err != nil || c.Shared() {
+		t.Errorf("a disk log with MongoDB is one node's: %v", err)
 	}
 }
