@@ -16,7 +16,7 @@ const (
 
 	EngineOK     = "ok"
 	EngineDown   = "down"
-	EngineBehind = "behind" // the store: it answers, but the persister is paused or far behind
+	EngineBehind = "behind" // the store: it answers, but the persister is paused or far behind; the bus: it answers, but no digests come
 )
 
 // Health is what /readyz says.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,42 +27,61 @@ type storeEngine interface {
 
 // engines are what a node stands on.
 type engines struct {
-	secret   auth.Secret
-	log      *msglog.Disk
-	bus      *bus.Memory
-	store    storeEngine
-	presence chat.Presence
-	closers  []func() error // run from the last to the first
+	secret     auth.Secret
+	deployment string // the log's name: topics, groups, keys and databases begin with it
+	node       string // this process's name among the nodes: never used again
+	log        chat.Log
+	bus        chat.Bus
+	store      storeEngine
+	presence   chat.Presence
+	partitions int
+
+	logProblem func() error                  // why the log refuses appends, as far as it knows without asking
+	runs       []func(context.Context) error // what an engine does by itself
+	metrics    []metric
+	closers    []func() error // run from the last to the first
 }
 
-// openEngines makes the data directory, and opens each engine by its scheme. config has refused the schemes that are not here.
+// openEngines makes the data directory, and opens each engine by its scheme, the log first: the others are told of it.
 func openEngines(ctx context.Context, c config.Config, logger *slog.Logger) (*engines, error) {
-	e := &engines{}
-	if err := e.open(ctx, c, logger); err != nil {
-		return nil, errors.Join(err, e.close())
+	e := &engines{deployment: "hubbub", node: "node-" + rand.Text()[:10], logProblem: func() error { return nil }}
+	for _, open := range []func(context.Context, config.Config, *slog.Logger) error{e.openData, e.openLog, e.openStore, e.openBus} {
+		if err := open(ctx, c, logger); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
 	}
 	return e, nil
 }
 
-func (e *engines) open(ctx context.Context, c config.Config, logger *slog.Logger) error {
-	err := prepareData(c.Data)
-	if err != nil {
+func (e *engines) openData(_ context.Context, c config.Config, _ *slog.Logger) (err error) {
+	if err := prepareData(c.Data); err != nil {
 		return err
 	}
-	if e.secret, err = openSecret(c); err != nil {
-		return err
-	}
+	e.secret, err = openSecret(c)
+	return err
+}
+
+func (e *engines) openLog(ctx context.Context, c config.Config, logger *slog.Logger) error {
 	switch c.Log.Scheme {
 	case "disk":
 		reserve := c.Limits.ReserveBytes
 		if reserve == 0 {
 			reserve = -1
 		}
-		if e.log, err = msglog.Open(msglog.Options{Dir: c.Log.Rest, SegmentBytes: c.Limits.SegmentBytes, ReserveBytes: reserve, Logger: logger}); err != nil {
+		disk, err := msglog.Open(msglog.Options{Dir: c.Log.Rest, SegmentBytes: c.Limits.SegmentBytes, ReserveBytes: reserve, Logger: logger})
+		if err != nil {
 			return err
 		}
-		e.closers = append(e.closers, e.log.Close)
+		e.log, e.logProblem = disk, func() error { return diskProblem(disk.Stats()) }
+		e.runs, e.metrics = append(e.runs, disk.Run), append(e.metrics, diskMetrics(disk)...)
+		e.closers = append(e.closers, disk.Close)
 	}
+	info, err := e.log.Info(ctx)
+	e.partitions = len(info.Partitions)
+	return err
+}
+
+func (e *engines) openStore(ctx context.Context, c config.Config, _ *slog.Logger) error {
 	switch c.Store.Scheme {
 	case "sqlite":
 		db, err := store.OpenSQLite(ctx, c.Store.Rest)
@@ -71,11 +91,29 @@ func (e *engines) open(ctx context.Context, c config.Config, logger *slog.Logger
 		e.store = withFaults(db)
 		e.closers = append(e.closers, db.Close)
 	}
+	return nil
+}
+
+func (e *engines) openBus(_ context.Context, c config.Config, _ *slog.Logger) error {
 	switch c.Bus.Scheme {
 	case "memory":
-		e.bus = bus.NewMemory(bus.Options{})
-		e.closers = append(e.closers, func() error { e.bus.Close(); return nil })
-		e.presence = presence.NewBoard().Node("this")
+		memory := bus.NewMemory(bus.Options{})
+		e.bus, e.presence = memory, presence.NewBoard().Node(e.node)
+		e.metrics = append(e.metrics, memoryMetrics(memory)...)
+		e.closers = append(e.closers, func() error { memory.Close(); return nil })
+	}
+	return nil
+}
+
+// diskProblem says in words why a disk log refuses appends, if it does.
+func diskProblem(st msglog.Stats) error {
+	switch {
+	case st.Failed:
+		return errors.New("the disk log has failed")
+	case st.Full:
+		return errors.New("the disk has no more free space than the reserve (--reserve-bytes)")
+	case st.Stalled:
+		return errors.New("the log does not answer")
 	}
 	return nil
 }

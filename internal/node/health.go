@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ const (
 type health struct {
 	log, bus func(ctx context.Context) error
 	store    func(ctx context.Context) error
+	silent   func() int64 // partitions whose digests do not come
 	saving   func() persist.State
 	tell     func(gateway.Status) // on every change
 	refuse   func(*chat.Error)
@@ -98,6 +100,10 @@ func (h *health) look(ctx context.Context) {
 	next.Lag = saving.Lag
 	if next.Store == httpd.EngineOK && (saving.Phase == persist.Paused || saving.Lag > behindBy) {
 		next.Store, reasons[2] = httpd.EngineBehind, saving.Reason
+	}
+	if n := h.silent(); n > 0 && next.Bus == httpd.EngineOK {
+		next.Bus, reasons[1] = httpd.EngineBehind, fmt.Sprintf(
+			"no digest of %d partitions comes over the bus: no relay keeps up with them, or another node has another bus; live events come from the log", n)
 	}
 	h.refuseAppends(saving, &next, &reasons[0])
 	for _, r := range reasons {

@@ -7,7 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/hubbub-chat/hubbub/internal/bus"
 	"github.com/hubbub-chat/hubbub/internal/httpd"
+	"github.com/hubbub-chat/hubbub/internal/msglog"
 	"github.com/hubbub-chat/hubbub/internal/persist"
 )
 
@@ -22,7 +24,7 @@ type metric struct {
 func (n *Node) metrics() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, list := range [][]metric{n.socketMetrics(), n.pathMetrics(), n.storeMetrics(), n.healthMetrics()} {
+	for _, list := range [][]metric{n.socketMetrics(), n.pathMetrics(), n.storeMetrics(), n.healthMetrics(), n.engines.metrics} {
 		for _, m := range list {
 			reg.MustRegister(m.collector())
 		}
@@ -56,15 +58,25 @@ func (n *Node) pathMetrics() []metric {
 		{"appends_unknown_total", "Requests answered unknown.", true, func() float64 { return float64(n.service.Stats().Expired) }},
 		{"appends_waiting", "Requests that wait for the log.", false, func() float64 { return float64(n.service.Stats().InFlight) }},
 		{"repeats_total", "Retries answered as the first time.", true, func() float64 { return float64(n.service.Stats().Repeats) }},
-		{"log_bytes", "Size of the disk log.", false, func() float64 { return float64(n.engines.log.Stats().DiskBytes) }},
-		{"log_segments", "Files of the disk log.", false, func() float64 { return float64(n.engines.log.Stats().Segments) }},
-		{"log_syncs_total", "Syncs of the disk log.", true, func() float64 { return float64(n.engines.log.Stats().Syncs) }},
-		{"bus_published_total", "Notes published.", true, func() float64 { return float64(n.engines.bus.Stats().Published) }},
-		{"bus_dropped_total", "Notes lost by slow subscriptions.", true, func() float64 { return float64(n.engines.bus.Stats().Dropped) }},
 		{"fills_total", "Holes filled from the log.", true, func() float64 { return float64(n.hub.Stats().Fills) }},
 		{"fallbacks_total", "Times this node began to tail a partition itself.", true, func() float64 { return float64(n.hub.Stats().Fallbacks) }},
 		{"rooms_reset_total", "Rooms closed because the log no longer had what they missed.", true, func() float64 { return float64(n.hub.Stats().Resets) }},
 		{"copies_total", "Records passed over as copies.", true, func() float64 { return float64(n.hub.Stats().Copies) }},
+	}
+}
+
+func diskMetrics(d *msglog.Disk) []metric {
+	return []metric{
+		{"log_bytes", "Size of the disk log.", false, func() float64 { return float64(d.Stats().DiskBytes) }},
+		{"log_segments", "Files of the disk log.", false, func() float64 { return float64(d.Stats().Segments) }},
+		{"log_syncs_total", "Syncs of the disk log.", true, func() float64 { return float64(d.Stats().Syncs) }},
+	}
+}
+
+func memoryMetrics(b *bus.Memory) []metric {
+	return []metric{
+		{"bus_published_total", "Notes published.", true, func() float64 { return float64(b.Stats().Published) }},
+		{"bus_dropped_total", "Notes lost by slow subscriptions.", true, func() float64 { return float64(b.Stats().Dropped) }},
 	}
 }
 

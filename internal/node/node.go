@@ -94,7 +94,9 @@ func (n *Node) serve(ctx context.Context, listener net.Listener) error {
 	live, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, live := errgroup.WithContext(live)
-	group.Go(func() error { return n.engines.log.Run(live) })
+	for _, run := range n.engines.runs {
+		group.Go(func() error { return run(live) })
+	}
 	group.Go(func() error { return n.hub.Run(live) })
 	group.Go(func() error { return n.relay.Run(live) })
 	group.Go(func() error { return n.persister.Run(live) })

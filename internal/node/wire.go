@@ -31,16 +31,16 @@ func (n *Node) wire(ctx context.Context) error {
 	times.KeepBehind = n.conf.Keep
 	n.health = newHealth(n.logger)
 	n.log = &guardedLog{Log: e.log}
-	n.persister = persist.New(n.log, e.store, persist.Options{Store: storeName(n.conf), Times: times, Logger: n.logger, Trim: true})
+	n.persister = persist.New(n.log, e.store, persist.Options{Name: e.deployment, Store: storeName(n.conf), Times: times, Logger: n.logger, Trim: true})
 	var mismatch *persist.Mismatch
 	if err := n.persister.Check(ctx); errors.As(err, &mismatch) {
 		return mismatch // any other error: the store is away, and the node runs without it
 	}
-	n.relay = relay.New(n.log, e.bus, relay.Options{Times: times, Logger: n.logger})
-	n.history = history.New(n.log, e.store, e.store, e.store, history.Options{Partitions: len(info.Partitions), RoomMembers: l.RoomMembers, Logger: n.logger})
-	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: "this",
-		Partitions: len(info.Partitions), Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms}, Logger: n.logger})
-	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: len(info.Partitions),
+	n.relay = relay.New(n.log, e.bus, relay.Options{Group: e.deployment + "-relay", Times: times, Logger: n.logger})
+	n.history = history.New(n.log, e.store, e.store, e.store, history.Options{Partitions: e.partitions, RoomMembers: l.RoomMembers, Logger: n.logger})
+	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: e.node,
+		Partitions: e.partitions, Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms}, Logger: n.logger})
+	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: e.partitions,
 		Paused: func() bool { return n.persister.State().Phase == persist.Paused }, Here: n.here},
 		chat.Limits{TextBytes: l.TextBytes, NameBytes: l.NameBytes, RoomMembers: l.RoomMembers, RoomsPerUser: l.RoomsPerUser, PageSize: l.PageSize},
 		times, n.logger)
@@ -94,6 +94,7 @@ func newSockets(c config.Config, door httpd.Admission, logger *slog.Logger) *soc
 func (n *Node) watch() {
 	h, e := n.health, n.engines
 	h.log = func(ctx context.Context) error { return logHealth(ctx, n) }
+	h.silent = func() int64 { return n.hub.Stats().Tailing }
 	h.bus, h.saving, h.tell, h.refuse = e.bus.Ping, n.persister.State, n.gateway.SetStatus, n.log.refuse
 	h.store = func(ctx context.Context) error {
 		_, err := e.store.State(ctx)
@@ -103,12 +104,10 @@ func (n *Node) watch() {
 
 // logHealth says why sends are refused, if they are.
 func logHealth(ctx context.Context, n *Node) error {
-	switch st := n.engines.log.Stats(); {
-	case st.Failed:
-		return errors.New("the disk log has failed")
-	case st.Full:
-		return errors.New("the disk has no more free space than the reserve (--reserve-bytes)")
-	case st.Stalled, n.service.Stats().Stuck:
+	if err := n.engines.logProblem(); err != nil {
+		return err
+	}
+	if n.service.Stats().Stuck {
 		return errors.New("the log does not answer")
 	}
 	_, err := n.engines.log.Info(ctx)
