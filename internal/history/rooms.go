@@ -63,12 +63,14 @@ func (h *History) memberships(ctx context.Context, u chat.UserID) ([]chat.Member
 			return nil, chat.Errorf(chat.CodeOverloaded, "more than %d rooms", membershipsMax)
 		}
 	}
+	info, err := h.log.Info(ctx)
+	ends := func(context.Context) (chat.LogInfo, error) { return info, err }
 	for p, s := range h.parts {
 		w := chat.Mark{}
 		if p < len(st.W) {
 			w = st.W[p]
 		}
-		if err := s.extend(ctx, w); err != nil {
+		if err := s.extendTo(ctx, w, ends); err != nil {
 			return nil, err
 		}
 		if err := h.overlay(ctx, s, w.Seq, u, mine); err != nil {

@@ -59,7 +59,10 @@ var (
 
 // extend reads the log from w, or from where the scan is, to its end. A w below the scan is left to ofRoom, which says so. A scan that is
 // full reads no more until W has risen. Errors: errFull, errNoLog, that of ctx.
-func (s *scan) extend(ctx context.Context, w chat.Mark) error {
+func (s *scan) extend(ctx context.Context, w chat.Mark) error { return s.extendTo(ctx, w, s.log.Info) }
+
+// extendTo is extend for a caller who asks once where the ends of all partitions are.
+func (s *scan) extendTo(ctx context.Context, w chat.Mark, ends func(context.Context) (chat.LogInfo, error)) error {
 	select {
 	case <-s.turn:
 	case <-ctx.Done():
@@ -67,7 +70,7 @@ func (s *scan) extend(ctx context.Context, w chat.Mark) error {
 	}
 	defer func() { s.turn <- struct{}{} }()
 	to, full := s.advance(w)
-	info, err := s.log.Info(ctx)
+	info, err := ends(ctx)
 	switch {
 	case err != nil:
 		return s.unread(ctx, err)
