@@ -14,7 +14,7 @@ import (
 // ManifestName is the file that says what a directory holds.
 const ManifestName = "log.json"
 
-// Manifest names a log: it is written once, when the directory is made.
+// Manifest names a log: it is written when the directory is made, and once more for each further generation.
 type Manifest struct {
 	Format     int    `json:"format"`
 	ID         string `json:"id"` // 32 hex digits
@@ -86,6 +86,20 @@ func EnsureManifest(dir FS, partitions int) (Manifest, error) {
 		return m, fmt.Errorf("make a log id: %w", err)
 	}
 	m = Manifest{Format: FormatVersion, ID: id.String(), Generation: 1, Partitions: partitions}
+	return m, writeManifest(dir, m)
+}
+
+// NextManifest begins the generation behind after, with as many partitions, in one step. Another generation than after is *IdentityError:
+// somebody has been there before. The files of the old one are left where they are. Call it under the lock.
+func NextManifest(dir FS, after int) (Manifest, error) {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return m, err
+	}
+	if m.Generation != after {
+		return m, &IdentityError{Reason: fmt.Sprintf("the log is at generation %d, not %d", m.Generation, after)}
+	}
+	m.Generation++
 	return m, writeManifest(dir, m)
 }
 
