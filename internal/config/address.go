@@ -53,8 +53,8 @@ func parseAddress(flagName, text string, known []string) (Address, error) {
 	return Address{scheme, rest}, nil
 }
 
-// together refuses engines that would split the rooms between nodes, and a cluster without a common secret (DESIGN.md §1).
-func (c *Config) together() error {
+// Together refuses engines that would split the rooms between nodes, and a cluster without a common secret (DESIGN.md §1).
+func (c *Config) Together() error {
 	sharedBus, sharedStore := c.Bus.Scheme != busSchemes[0], c.Store.Scheme != storeSchemes[0]
 	switch {
 	case c.Shared() && !sharedBus:

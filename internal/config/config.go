@@ -52,6 +52,7 @@ type Limits struct {
 	RoomsPerSocket    int // open at a time
 	RoomMembers       int
 	OpenRooms         int // rooms open on this node
+	RoomTail          int // records of an open room kept in memory
 	TextBytes         int
 	NameBytes         int
 	JSONDepth         int
@@ -67,9 +68,20 @@ var ErrHelp = flag.ErrHelp
 
 // Parse reads the arguments of `hubbub serve`, over the environment, over the defaults. getenv is os.Getenv; help goes to out.
 func Parse(args []string, getenv func(string) string, out io.Writer) (Config, error) {
+	c, err := ParseTool("hubbub serve: run a chat server.", nil, args, getenv, out)
+	if err == nil {
+		err = c.Together()
+	}
+	return c, err
+}
+
+// ParseTool is Parse for a command that takes the server's settings, and more flags of its own (nil: none). What the engines are together
+// is not looked at. about begins with the command and a colon, and heads the help.
+func ParseTool(about string, more func(*flag.FlagSet), args []string, getenv func(string) string, out io.Writer) (Config, error) {
 	var c Config
 	var log, bus, store string
-	fs := flag.NewFlagSet("hubbub serve", flag.ContinueOnError)
+	command, _, _ := strings.Cut(about, ":")
+	fs := flag.NewFlagSet(command, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	engines(fs, &c, &log, &bus, &store)
 	access(fs, &c)
@@ -78,14 +90,17 @@ func Parse(args []string, getenv func(string) string, out io.Writer) (Config, er
 	if err := fromEnvironment(fs, getenv); err != nil {
 		return c, err
 	}
+	if more != nil {
+		more(fs)
+	}
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		usage(fs, out)
+		usage(fs, about, out)
 		return c, ErrHelp
 	case err != nil:
-		return c, fmt.Errorf("%w (hubbub serve -h lists all flags)", err)
+		return c, fmt.Errorf("%w (%s -h lists all flags)", err, command)
 	case fs.NArg() > 0:
-		return c, fmt.Errorf("%q is not a flag or a command (hubbub serve -h lists all flags)", fs.Arg(0))
+		return c, fmt.Errorf("%q is not a flag or a command (%s -h lists all flags)", fs.Arg(0), command)
 	}
 	return c, c.finish(log, bus, store)
 }
@@ -129,6 +144,7 @@ func limits(fs *flag.FlagSet, l *Limits) {
 	fs.IntVar(&l.RoomsPerSocket, "rooms-per-socket", 1000, "rooms that a socket may have open")
 	fs.IntVar(&l.RoomMembers, "room-members", 10000, "members of a room")
 	fs.IntVar(&l.OpenRooms, "open-rooms", 20000, "rooms open on this node at a time")
+	fs.IntVar(&l.RoomTail, "room-tail", 500, "records of an open room kept in memory; older ones come from the store")
 	fs.IntVar(&l.TextBytes, "text-bytes", 16<<10, "bytes of a message's text")
 	fs.IntVar(&l.NameBytes, "name-bytes", 200, "bytes of a user's or room's name; a topic may have five times as much")
 	fs.IntVar(&l.JSONDepth, "json-depth", 32, "nesting of a request")
@@ -156,8 +172,8 @@ func fromEnvironment(fs *flag.FlagSet, getenv func(string) string) error {
 	return err
 }
 
-func usage(fs *flag.FlagSet, out io.Writer) {
-	fmt.Fprintf(out, "hubbub serve: run a chat server. Every flag is also an environment variable: --metrics-token is %s.\n\n", Variable("metrics-token"))
+func usage(fs *flag.FlagSet, about string, out io.Writer) {
+	fmt.Fprintf(out, "%s Every flag of the server is also an environment variable: --metrics-token is %s.\n\n", about, Variable("metrics-token"))
 	fs.SetOutput(out)
 	fs.PrintDefaults()
 }
@@ -195,9 +211,6 @@ func (c *Config) finish(log, bus, store string) error {
 	case c.PingInterval < 100*time.Millisecond || c.PingTimeout < 100*time.Millisecond:
 		return errors.New("--ping-interval and --ping-timeout must be at least 100ms")
 	}
-	if err := c.together(); err != nil {
-		return err
-	}
 	return c.Limits.check()
 }
 
@@ -209,7 +222,7 @@ func (l *Limits) check() error {
 	}{
 		{"sockets", float64(l.Sockets), 1}, {"sockets-per-address", float64(l.SocketsPerAddress), 1}, {"handshakes", float64(l.Handshakes), 1},
 		{"events-per-socket", l.EventsPerSocket, 1}, {"events-per-user", l.EventsPerUser, 1}, {"rooms-per-user", float64(l.RoomsPerUser), 1},
-		{"rooms-per-socket", float64(l.RoomsPerSocket), 1}, {"room-members", float64(l.RoomMembers), 2}, {"open-rooms", float64(l.OpenRooms), 1}, {"text-bytes", float64(l.TextBytes), 1},
+		{"rooms-per-socket", float64(l.RoomsPerSocket), 1}, {"room-members", float64(l.RoomMembers), 2}, {"open-rooms", float64(l.OpenRooms), 1}, {"room-tail", float64(l.RoomTail), 1}, {"text-bytes", float64(l.TextBytes), 1},
 		{"name-bytes", float64(l.NameBytes), 4}, {"json-depth", float64(l.JSONDepth), 3}, {"page-size", float64(l.PageSize), 1},
 		{"payload-bytes", float64(l.PayloadBytes), 1000}, {"queue-bytes", float64(l.QueueBytes), 64 << 10},
 		{"reserve-bytes", float64(l.ReserveBytes), 0}, {"segment-bytes", float64(l.SegmentBytes), 1 << 20},

@@ -39,7 +39,7 @@ func (n *Node) wire(ctx context.Context) error {
 	n.relay = relay.New(n.log, e.bus, relay.Options{Group: e.deployment + "-relay", Times: times, Logger: n.logger})
 	n.history = history.New(n.log, e.store, e.store, e.store, history.Options{Partitions: e.partitions, RoomMembers: l.RoomMembers, Logger: n.logger})
 	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: e.node,
-		Partitions: e.partitions, Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms}, Logger: n.logger})
+		Partitions: e.partitions, Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms, TailRecords: l.RoomTail}, Logger: n.logger})
 	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: e.partitions,
 		Paused: func() bool { return n.persister.State().Phase == persist.Paused }, Here: n.here},
 		chat.Limits{TextBytes: l.TextBytes, NameBytes: l.NameBytes, RoomMembers: l.RoomMembers, RoomsPerUser: l.RoomsPerUser, PageSize: l.PageSize},
