@@ -7,10 +7,10 @@ GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './w
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/test/*' -not -path 'web/test-out/*' -not -name '*.go')
 APP := web/dist/app/index.html
 
-.PHONY: help run test web build check conformance sim kill outage clients browser fuzz clean needs
+.PHONY: help run test test-embedded services services-down web build check conformance sim kill outage clients browser fuzz clean needs
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: needs ## build what is missing and serve the chat page on localhost:3001 (FLAGS="--listen …")
 	@$(MAKE) --no-print-directory build
@@ -18,6 +18,15 @@ run: needs ## build what is missing and serve the chat page on localhost:3001 (F
 
 test: needs ## every test, each stage with its seconds
 	@scripts/test
+
+test-embedded: needs ## the quick loop: Go tests without Redis, Kafka and MongoDB
+	@HUBBUB_TEST_ENGINES=none go test -race ./...
+
+services: needs ## start Redis, Kafka and a MongoDB-wire server for tests, on free ports; prints the addresses
+	@scripts/services up
+
+services-down: ## end what make services started
+	@scripts/services down
 
 needs:
 	@scripts/needs
@@ -58,4 +67,5 @@ fuzz: ## every fuzz target for TIME=20s each
 	@scripts/fuzz $(or $(TIME),20s)
 
 clean: ## remove what was built, not the data
+	@[ ! -d .cache/services ] || scripts/services down
 	rm -rf hubbub web/dist/app .cache
