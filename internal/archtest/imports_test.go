@@ -48,6 +48,7 @@ var allowed = map[string]string{
 	"internal/enginetest":            "",
 	"internal/enginetest/services":   "internal/enginetest",
 	"internal/archtest":              "",
+	"internal/doctor":                "",
 	"internal/sim":                   "*", // drives the real parts
 	"internal/node":                  "*", // wires everything, and is the only package that knows all names
 }
