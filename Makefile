@@ -19,8 +19,8 @@ run: needs ## build what is missing and serve the chat page on localhost:3001 (F
 test: needs ## every test, each stage with its seconds
 	@scripts/test
 
-test-embedded: needs ## the quick loop: Go tests without Redis, Kafka and MongoDB
-	@HUBBUB_TEST_ENGINES=none go test -race ./...
+test-embedded: needs $(APP) ## the quick loop: Go tests without Redis, Kafka and MongoDB
+	@HUBBUB_TEST_ENGINES=none go test -race -timeout 15m ./...
 
 services: needs ## start Redis, Kafka and a MongoDB-wire server for tests, on free ports; prints the addresses
 	@scripts/services up

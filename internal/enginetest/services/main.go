@@ -8,9 +8,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/hubbub-chat/hubbub/internal/enginetest"
@@ -26,6 +28,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
+	if len(args) != 1 || !slices.Contains([]string{"up", "down", "status"}, args[0]) {
+		return errors.New("usage: services up|down|status")
+	}
 	dir, err := enginetest.ServicesDir()
 	if err != nil {
 		return err
@@ -35,17 +40,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer s.close()
-	command := ""
-	if len(args) == 1 {
-		command = args[0]
-	}
-	switch command {
+	switch args[0] {
 	case "up":
 		return s.up(ctx)
 	case "down":
 		return s.down()
-	case "status":
-		return s.status()
 	}
-	return fmt.Errorf("usage: services up|down|status")
+	return s.status()
 }

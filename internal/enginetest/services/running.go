@@ -48,7 +48,10 @@ func (r running) write(path string) error {
 // runs says whether the process that was started still runs, and not another that got its pid.
 func (r running) runs() bool { return r.birth != "" && enginetest.Birth(r.pid) == r.birth }
 
-// end asks the process to end, kills it after ten seconds, and removes its data and its pid file.
+// patience is how long an engine may take to end before it is killed.
+const patience = 10 * time.Second
+
+// end asks the process to end, kills it when that takes too long, and removes its data and its pid file.
 func (r running) end(path string) error {
 	name := strings.TrimSuffix(filepath.Base(path), ".pid")
 	for _, sig := range []syscall.Signal{polite(name), syscall.SIGKILL} {
@@ -59,7 +62,7 @@ func (r running) end(path string) error {
 			return fmt.Errorf("end %s (pid %d): %w", name, r.pid, err)
 		}
 		_ = syscall.Kill(r.pid, syscall.SIGCONT) // a paused one would not see it
-		r.gone(10 * time.Second)
+		r.gone(patience)
 	}
 	if r.runs() {
 		return fmt.Errorf("%s (pid %d) does not end", name, r.pid)
@@ -83,10 +86,10 @@ func polite(name string) syscall.Signal {
 }
 
 // gone waits until the process is gone, or for the given time.
-func (r running) gone(patience time.Duration) {
+func (r running) gone(within time.Duration) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); r.runs() && time.Now().Before(end); {
+	for end := time.Now().Add(within); r.runs() && time.Now().Before(end); {
 		<-tick.C
 	}
 }
