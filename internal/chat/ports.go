@@ -89,10 +89,11 @@ type Change struct {
 	Member *Member // see MembershipChange; guarded by Rev, and by the rules of View.Fold
 }
 
-// ArchiveState is what the store remembers of the log: its identity (ID empty: none yet) and W of every partition.
+// ArchiveState is the store's own name, and what it remembers of the log: its identity (ID empty: none yet) and W of every partition.
 type ArchiveState struct {
-	Log LogInfo // ID, Generation and the number of partitions; their places are not kept
-	W   []Mark
+	Store string  // made once and kept in the store, never the same for two: letters, digits, - and _, at most 47 bytes
+	Log   LogInfo // ID, Generation and the number of partitions; their places are not kept
+	W     []Mark
 }
 
 // Unstorable is the error of Save when the store answers but can never hold a change.

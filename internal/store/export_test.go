@@ -29,3 +29,6 @@ func ParseCursor(scope []string, c chat.Cursor, n int) ([]string, bool, error) {
 
 // OpenError is openError: what a root user's test can not bring about is asked of it directly.
 func OpenError(path string, err error) error { return openError(path, err) }
+
+// DropMongo removes a store's database.
+func DropMongo(ctx context.Context, s *Mongo) error { return s.state.Database().Drop(ctx) }

@@ -72,6 +72,10 @@ func (s *SQLite) start(ctx context.Context, path string) error {
 	if mode != "wal" {
 		return fmt.Errorf("this file system allows no write-ahead log (journal mode %q)", mode)
 	}
+	// Of several that open a new file at once the first one's name stays.
+	if _, err := s.writer.ExecContext(ctx, "INSERT INTO store (one, name) VALUES (1, ?) ON CONFLICT (one) DO NOTHING", storeName(fileBase(path))); err != nil {
+		return err
+	}
 	if err := s.save.prepare(ctx, s.writer); err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ func (s *SQLite) State(ctx context.Context) (chat.ArchiveState, error) {
 
 func readState(ctx context.Context, tx *sql.Tx) (chat.ArchiveState, error) {
 	var st chat.ArchiveState
+	if err := tx.QueryRowContext(ctx, "SELECT name FROM store").Scan(&st.Store); err != nil {
+		return st, err
+	}
 	var n int
 	err := tx.QueryRowContext(ctx, "SELECT id, generation, partitions FROM log").Scan(&st.Log.ID, &st.Log.Generation, &n)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -49,24 +52,18 @@ func readState(ctx context.Context, tx *sql.Tx) (chat.ArchiveState, error) {
 }
 
 // Adopt implements chat.Archive. W of every partition rises to the place before the log's first: what an older generation held lies
-// below. Another log must be of a higher generation than the one remembered, for else its places would be taken already.
+// below.
 func (s *SQLite) Adopt(ctx context.Context, l chat.LogInfo) error {
-	if l.ID == "" || len(l.Partitions) == 0 || l.Generation < 1 || l.Generation > chat.MaxGeneration {
-		return chat.Errorf(chat.CodeInvalid, "a log needs an identity, a generation and partitions")
+	if err := checkLog(l); err != nil {
+		return err
 	}
 	return s.write(ctx, "adopt a log", func(tx *sql.Tx) error {
 		old, err := readState(ctx, tx)
 		if err != nil {
 			return err
 		}
-		switch {
-		case old.Log.ID == l.ID && (old.Log.Generation != l.Generation || len(old.Log.Partitions) != len(l.Partitions)):
-			return chat.Errorf(chat.CodeConflict, "log %s had generation %d and %d partitions, it can not have others now",
-				l.ID, old.Log.Generation, len(old.Log.Partitions))
-		case old.Log.ID == l.ID:
-			return nil
-		case old.Log.ID != "" && l.Generation <= old.Log.Generation:
-			return chat.Errorf(chat.CodeConflict, "another log must be of a generation above %d", old.Log.Generation)
+		if done, err := adoptable(old.Log, l); done || err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM marks WHERE partition >= ?", len(l.Partitions)); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	lib "modernc.org/sqlite/lib"
@@ -84,4 +85,19 @@ func openError(path string, err error) error {
 		return fmt.Errorf("the store %s is locked by another process; stop that one first: %w", path, err)
 	}
 	return fmt.Errorf("the store %s can not be opened: %w", path, err)
+}
+
+// fileBase gives a file's name without directory and extension, in characters that also fit the name of a consumer group.
+func fileBase(path string) string {
+	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	base = strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, base)
+	if base == "" {
+		return "store"
+	}
+	return base[:min(len(base), 38)]
 }

@@ -132,20 +132,14 @@ func (b *batch) saveRoom(r chat.Record) error {
 		int64(room.Seq), int64(room.Rev), foldCase(room.Name))
 }
 
-// saveMember follows the rules of chat.View.Fold. What is below rev has been folded already; what is above and changed nothing then
-// changes nothing now, since the state has not changed in between.
+// saveMember follows memberChanges.
 func (b *batch) saveMember(m chat.Member) error {
 	old, rev := chat.StateNone, int64(0)
 	err := b.one(b.st.member, string(m.Room), string(m.User.ID)).Scan(&old, &rev)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	in := old == chat.StateJoined || old == chat.StateInvited
-	switch {
-	case m.Rev <= chat.Seq(rev),
-		m.State == chat.StateJoined && old == chat.StateJoined,
-		m.State == chat.StateInvited && in,
-		m.State == chat.StateLeft && !in:
+	if !memberChanges(old, chat.Seq(rev), m) {
 		return nil
 	}
 	err = b.exec(b.st.putMember, string(m.Room), string(m.User.ID), int64(m.State), int64(m.Joined), int64(m.Rev), m.User.Name, m.User.Guest)

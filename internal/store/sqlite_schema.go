@@ -8,13 +8,21 @@ import (
 
 // schemaVersion is the schema this program reads and writes; it stands in the file's user_version. Each version's step leads from the
 // one before, and is never changed once released.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // applicationID marks a file as ours ("Hubb"), see SQLite's file format, §1.3.
 const applicationID = 0x48756262
 
 // steps lead from one schema version to the next: steps[0] makes version 1 of an empty file.
-func steps() []string { return []string{schemaV1} }
+func steps() []string { return []string{schemaV1, schemaV2} }
+
+// schemaV2 gives the store a name of its own: see chat.ArchiveState.
+const schemaV2 = `
+CREATE TABLE store (
+  one  INTEGER PRIMARY KEY CHECK (one = 1),
+  name TEXT    NOT NULL CHECK (name <> '')
+);
+`
 
 // Kinds 1 and 7 are chat.KindMessage and chat.KindTombstone: what a page shows unless all kinds are asked for. A body beyond 1 MiB is
 // four times what a log may carry: such a row can never be right, and is refused for good rather than for now.

@@ -255,7 +255,23 @@ func testLimits(t *testing.T, h Harness) {
 // testWholeRows: every field comes back as it was, whatever is in it.
 func testWholeRows(t *testing.T, h Harness) {
 	s := open(t, h)
-	texts := []string{"", "plain", "'\"`;--%_\\", "\u2028\u001e\x7f", "𝄞 e\u0301 ß İ", "\u0000 inside"}
+	nul := record(at(80), chat.KindMessage, "r", "u\x00", "nul")
+	err := s.Save(ctxOf(t), 0, changes(record(at(79), chat.KindMessage, "r", "u", "before"), nul), chat.Mark{Seq: at(1)})
+	var never *chat.Unstorable
+	switch {
+	case !h.deviates(RefusesNUL):
+		must(t, err)
+		got, err := s.ByID(ctxOf(t), "r", nul.ID)
+		must(t, err)
+		same(t, "a row with U+0000", []chat.Record{got}, []chat.Record{nul})
+	case !errors.As(err, &never) || never.Index != 1:
+		t.Fatalf("a row with U+0000: %v", err)
+	default:
+		_, err = s.ByID(ctxOf(t), "r", chat.MakeMessageID("r", "u", "before"))
+		wantCode(t, "of the batch", err, chat.CodeNotFound)
+	}
+	s = open(t, h)
+	texts := []string{"", "plain", "'\"`;--%_\\", "\u2028\u001e\x7f", "𝄞 e\u0301 ß İ", "\\u0000 spelt out"}
 	var rows []chat.Record
 	for i, text := range texts {
 		r := record(at(i+1), chat.KindMessage, "r", chat.UserID("u'"+text), fmt.Sprint(i), func(b *chat.Body) { b.Text = &text })

@@ -29,7 +29,18 @@ type Harness struct {
 	Dead func(t *testing.T, s Store) ([]chat.Record, []string)
 	// Unstorable is a record that the engine can never hold, at the given place.
 	Unstorable func(seq chat.Seq) chat.Record
+	// Deviations are what the suite tolerates of this engine. Each is looked for: an engine that no longer deviates fails.
+	Deviations []Deviation
 }
+
+// Deviation names something in which an engine may differ from the others.
+type Deviation string
+
+// RefusesNUL: a row with U+0000 outside its body is *chat.Unstorable, before anything of its batch is written. No such row comes through
+// the door (chat refuses U+0000 everywhere); FerretDB, which keeps documents in PostgreSQL's jsonb, cannot hold one.
+const RefusesNUL Deviation = "refuses U+0000"
+
+func (h Harness) deviates(d Deviation) bool { return slices.Contains(h.Deviations, d) }
 
 // Run runs the whole suite.
 func Run(t *testing.T, h Harness) {
