@@ -59,6 +59,9 @@ func TestMongo(t *testing.T) {
 			dropAfter(t, again)
 			return again
 		},
+		Beside: func(t *testing.T, s storetest.Store) storetest.Store {
+			return mongoAt(t, enginetest.Mongo(t), databases[s])
+		},
 		Dead: func(t *testing.T, s storetest.Store) (rs []chat.Record, reasons []string) {
 			dead, err := s.(*store.Mongo).Dead(t.Context(), 100)
 			if err != nil {
@@ -72,6 +75,7 @@ func TestMongo(t *testing.T) {
 		Unstorable: func(seq chat.Seq) chat.Record {
 			return chat.Record{Seq: seq, Kind: chat.KindMessage, Room: "r", ID: "huge", User: "u", Body: make([]byte, 2<<20)}
 		},
+		Sample:     5,
 		Deviations: []storetest.Deviation{storetest.RefusesNUL},
 	})
 }

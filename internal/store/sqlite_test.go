@@ -34,6 +34,7 @@ func TestSQLite(t *testing.T) {
 			}
 			return open(t, paths[s])
 		},
+		Beside: func(t *testing.T, s storetest.Store) storetest.Store { return openAt(t, paths[s]) },
 		Dead: func(t *testing.T, s storetest.Store) (rs []chat.Record, reasons []string) {
 			dead, err := s.(*store.SQLite).Dead(t.Context(), 100)
 			if err != nil {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
+	"sync"
 	"testing"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -41,6 +44,57 @@ func testIdentity(t *testing.T, h Harness) {
 	must(t, err)
 	if st.W[3] != (chat.Mark{Seq: at(9), Proof: 1 << 63}) || len(st.W) != 4 {
 		t.Fatalf("after adopting the same log again: %+v", st)
+	}
+}
+
+// testName: a store has a name, in characters that fit the name of a consumer group; it keeps it, and no other store has it.
+func testName(t *testing.T, h Harness) {
+	s := h.Open(t)
+	name := func(s Store) string {
+		st, err := s.State(ctxOf(t))
+		must(t, err)
+		if !regexp.MustCompile(`^[-_0-9A-Za-z]{1,38}-[0-9a-f]{8}$`).MatchString(st.Store) {
+			t.Fatalf("the store's name is %q", st.Store)
+		}
+		return st.Store
+	}
+	first := name(s)
+	must(t, s.Adopt(ctxOf(t), oneLog(2)))
+	if got := []string{name(s), name(h.Beside(t, s)), name(h.Reopen(t, s))}; got[0] != first || got[1] != first || got[2] != first {
+		t.Fatalf("the store %s is then called %v", first, got)
+	}
+	if other := name(h.Open(t)); other == first {
+		t.Fatalf("two stores are called %s", other)
+	}
+}
+
+// testAdoptedAtOnce is case 19: five nodes on an empty store at once agree on its name, and on the log of one of them.
+func testAdoptedAtOnce(t *testing.T, h Harness) {
+	s := h.Open(t)
+	var wg sync.WaitGroup
+	states, errs := make([]chat.ArchiveState, 5), make([]error, 5)
+	for i := range 5 {
+		handle := h.Beside(t, s)
+		wg.Go(func() {
+			l := oneLog(4)
+			l.ID = fmt.Sprint("log of ", i%2)
+			errs[i] = handle.Adopt(ctxOf(t), l)
+			st, err := handle.State(ctxOf(t))
+			if err != nil {
+				t.Error(err)
+			}
+			states[i] = st
+		})
+	}
+	wg.Wait()
+	for i, st := range states {
+		mine := st.Log.ID == fmt.Sprint("log of ", i%2)
+		if st.Store != states[0].Store || st.Log.ID != states[0].Log.ID || len(st.W) != 4 || mine != (errs[i] == nil) {
+			t.Errorf("node %d sees %+v, %v; node 0 %+v", i, st, errs[i], states[0])
+		}
+		if errs[i] != nil {
+			wantCode(t, "the log of another", errs[i], chat.CodeConflict)
+		}
 	}
 }
 

@@ -108,16 +108,17 @@ func testSchedules(t *testing.T, h Harness) {
 	}
 }
 
-// testTwoAtOnce: the same with real concurrency.
+// testTwoAtOnce: the same with real concurrency, of three persisters in two processes.
 func testTwoAtOnce(t *testing.T, h Harness) {
 	for seed := range uint64(3) {
 		story, s := makeStory(rand.New(rand.NewPCG(seed, 2)), 150), open(t, h)
+		handles := []Store{s, h.Beside(t, s), s}
 		var wg sync.WaitGroup
-		for i := range 3 {
+		for i, handle := range handles {
 			rng := rand.New(rand.NewPCG(seed, uint64(10+i)))
 			wg.Go(func() {
 				for p := (&persister{s: story, batch: 12}); p.next < len(story.log); {
-					p.step(t, s, rng)
+					p.step(t, handle, rng)
 				}
 			})
 		}

@@ -25,10 +25,13 @@ type Store interface {
 type Harness struct {
 	Open   func(t *testing.T) Store          // an empty store, closed when t ends
 	Reopen func(t *testing.T, s Store) Store // closes s and opens the same data anew
+	Beside func(t *testing.T, s Store) Store // opens the data of s once more, as another process would
 	// Dead gives what has been buried, with the reasons.
 	Dead func(t *testing.T, s Store) ([]chat.Record, []string)
 	// Unstorable is a record that the engine can never hold, at the given place.
 	Unstorable func(seq chat.Seq) chat.Record
+	// Sample thins out what is asked of larger rooms, to one in so many, for an engine whose every page reads the whole room. 0: all.
+	Sample int
 	// Deviations are what the suite tolerates of this engine. Each is looked for: an engine that no longer deviates fails.
 	Deviations []Deviation
 }
@@ -48,7 +51,7 @@ func Run(t *testing.T, h Harness) {
 		name string
 		run  func(*testing.T, Harness)
 	}{
-		{"identity", testIdentity}, {"generations", testGenerations}, {"marks", testMarks}, {"dead", testDead},
+		{"identity", testIdentity}, {"name", testName}, {"adopted at once", testAdoptedAtOnce}, {"generations", testGenerations}, {"marks", testMarks}, {"dead", testDead},
 		{"reopen", testReopen}, {"deadline", testDeadline},
 		{"copies", testCopies}, {"rewound", testRewound}, {"unstorable", testUnstorable}, {"partitions", testPartitions},
 		{"fold", testFold}, {"schedules", testSchedules}, {"two at once", testTwoAtOnce},
