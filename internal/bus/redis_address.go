@@ -124,8 +124,8 @@ func (o *RedisOptions) query(text string) error {
 			return fmt.Errorf("the address of Redis gives %s twice", key)
 		case value == "":
 			return fmt.Errorf("the address of Redis gives %s no value", key)
-		case key == "name" && !namePattern.MatchString(value):
-			return fmt.Errorf("?name=%s in the address of Redis: a name is 1 to 64 letters, digits, dots, dashes and underscores", value)
+		case (key == "name" || key == "sentinel") && !namePattern.MatchString(value):
+			return fmt.Errorf("?%s=%s in the address of Redis: a name is 1 to 64 letters, digits, dots, dashes and underscores", key, value)
 		case key == "name":
 			o.Name = value
 		case key == "sentinel":

@@ -115,8 +115,6 @@ func (o RedisOptions) explain(err error) error {
 		what = "it refuses the user or password: put the right ones into the address (redis://user:password@…)"
 	case strings.Contains(what, "NOAUTH"):
 		what = "it wants a password: put it into the address (redis://:password@… or redis://user:password@…)"
-	case strings.Contains(what, "without any password configured"):
-		what = "it has no password, but the address gives one: take it out of the address, or set one in Redis"
 	case strings.Contains(what, "NOPERM"):
 		what = fmt.Sprintf("its access list forbids what the bus needs (%s): allow the user the channels and keys {%s:*, and the commands of @pubsub, @hash, @string, @set, @keyspace, @connection and @scripting", what, o.Name)
 	case o.TLS != nil && badTLS(err):
@@ -127,11 +125,23 @@ func (o RedisOptions) explain(err error) error {
 		what = fmt.Sprintf("the address names several hosts, which means a Redis Cluster, and it is none (%s): name one host, or give ?sentinel=MASTER", what)
 	case o.Sentinel != "":
 		what = fmt.Sprintf("no Sentinel there knows a reachable master called %q (%s): look at the name and at the Sentinels", o.Sentinel, what)
+	case o.TLS != nil && errors.Is(err, context.DeadlineExceeded):
+		what = fmt.Sprintf("it does not answer (%s): start it, or write redis:// if it speaks no TLS", what)
 	default:
 		what = fmt.Sprintf("it can not be reached (%s): start it, or mend the address", what)
 	}
-	return fmt.Errorf("Redis at %s: %s: %w", o, what, chat.ErrUnavailable)
+	return &openError{fmt.Sprintf("Redis at %s: %s", o, what), err}
 }
+
+// openError is a sentence for the operator; for programs it is chat.ErrUnavailable, and what it stands for.
+type openError struct {
+	sentence string
+	cause    error
+}
+
+func (e *openError) Error() string { return e.sentence }
+
+func (e *openError) Unwrap() []error { return []error{chat.ErrUnavailable, e.cause} }
 
 // refusal is a reason of ours, a sentence already.
 type refusal struct{ what string }
