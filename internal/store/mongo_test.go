@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/enginetest"
 	"github.com/hubbub-chat/hubbub/internal/store"
 	"github.com/hubbub-chat/hubbub/internal/store/storetest"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // mongoAt opens a store in a database of the server at addr.
@@ -78,4 +81,20 @@ func TestMongo(t *testing.T) {
 		Sample:     5,
 		Deviations: []storetest.Deviation{storetest.RefusesNUL},
 	})
+}
+
+// rawMongo gives a database behind the store's back, as an independent reader has it.
+func rawMongo(t *testing.T, addr, database string) *mongo.Database {
+	t.Helper()
+	c, err := mongo.Connect(options.Client().ApplyURI(addr).SetTimeout(20 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := c.Database(database)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = errors.Join(db.Drop(ctx), c.Disconnect(ctx)) // as dropAfter
+	})
+	return db
 }
