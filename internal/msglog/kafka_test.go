@@ -1,0 +1,100 @@
+package msglog_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/enginetest"
+	"github.com/hubbub-chat/hubbub/internal/msglog"
+	"github.com/hubbub-chat/hubbub/internal/msglog/logtest"
+)
+
+// kafkaAt opens a deployment's log with four partitions, and closes it when the test ends.
+func kafkaAt(t testing.TB, addr, name string, change ...func(*msglog.KafkaOptions)) *msglog.Kafka {
+	t.Helper()
+	k, err := openAt(t, addr, name, change...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() })
+	return k
+}
+
+func openAt(t testing.TB, addr, name string, change ...func(*msglog.KafkaOptions)) (*msglog.Kafka, error) {
+	t.Helper()
+	o, err := msglog.ParseKafka(addr + "/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Partitions, o.AllowSingleBroker, o.Logger = logtest.Partitions, true, slog.New(slog.DiscardHandler)
+	for _, f := range change {
+		f(&o)
+	}
+	return msglog.OpenKafka(t.Context(), o)
+}
+
+// fresh gives a deployment's name; its topics are deleted when the test ends.
+func fresh(t testing.TB, addr string) string {
+	name := enginetest.Name(t)
+	t.Cleanup(func() {
+		cl, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(addr, "kafka://")))
+		if err != nil {
+			return
+		}
+		defer cl.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		adm := kadm.NewClient(cl)
+		topics, err := adm.ListTopics(ctx)
+		if err != nil {
+			return
+		}
+		for _, topic := range topics.Names() {
+			if strings.HasPrefix(topic, name+"-g") {
+				_, _ = adm.DeleteTopics(ctx, topic)
+			}
+		}
+	})
+	return name
+}
+
+func kafkaSuite(t *testing.T, addr string) {
+	logtest.Run(t, func(t *testing.T) logtest.Harness {
+		name := fresh(t, addr)
+		first := kafkaAt(t, addr, name)
+		all := []*msglog.Kafka{first}
+		return logtest.Harness{
+			Log: first,
+			Other: func(t *testing.T) chat.Log {
+				k := kafkaAt(t, addr, name)
+				all = append(all, k)
+				return k
+			},
+			Reopen: func(t *testing.T) chat.Log {
+				for _, k := range all {
+					k.Close()
+				}
+				return kafkaAt(t, addr, name)
+			},
+		}
+	})
+}
+
+func TestKafkaConformance(t *testing.T) { kafkaSuite(t, enginetest.Kafka(t)) }
+
+func TestFakeKafkaConformance(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	kafkaSuite(t, "kafka://"+strings.Join(cluster.ListenAddrs(), ","))
+}
