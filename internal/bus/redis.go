@@ -2,23 +2,16 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
-)
-
-const (
-	redisWait     = time.Second // for one answer: the port's bound
-	redisInFlight = 512         // publishes that may wait for Redis at a time
 )
 
 // Redis is the bus of a cluster: sharded Pub/Sub of Redis 7 or later, where all channels of a partition lie in one slot by their hash tag
@@ -32,9 +25,8 @@ type Redis struct {
 	queues *Memory
 	ears   *ears
 
-	waiting chan struct{} // one per publish that waits for Redis
-	probe   chan struct{} // held by the one publish that is let through while Redis is stuck
-	stuck   atomic.Bool   // an answer did not come in time
+	waiting crowd
+	gates   []*gate // one; in a cluster one per partition
 
 	published atomic.Uint64
 	closing   sync.Once
@@ -54,7 +46,44 @@ func (r *Redis) Publish(ctx context.Context, ns []chat.Note) error {
 	if len(ns) == 0 {
 		return nil
 	}
-	err := r.guard(ctx, func(ctx context.Context) error {
+	var err error
+	if len(r.gates) == 1 {
+		err = r.publish(ctx, r.gates[0], ns)
+	} else {
+		err = r.publishEach(ctx, ns)
+	}
+	if err != nil {
+		return fmt.Errorf("publish %d notes to Redis: %w: %w", len(ns), err, chat.ErrUnavailable)
+	}
+	return nil
+}
+
+// publishEach publishes each partition's notes through its gate, at the same time. A relay's batch is of one partition.
+func (r *Redis) publishEach(ctx context.Context, ns []chat.Note) error {
+	byGate := map[*gate][]chat.Note{}
+	for _, n := range ns {
+		g := r.gates[r.partition(n.Channel)%len(r.gates)]
+		byGate[g] = append(byGate[g], n)
+	}
+	errs := make(chan error, len(byGate))
+	for g, part := range byGate {
+		if len(byGate) == 1 {
+			return r.publish(ctx, g, part)
+		}
+		go func() { errs <- r.publish(ctx, g, part) }()
+	}
+	var first error
+	for range byGate {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// publish hands notes over in one round trip, in their order.
+func (r *Redis) publish(ctx context.Context, g *gate, ns []chat.Note) error {
+	return g.pass(ctx, r.waiting, func(ctx context.Context) error {
 		cmds := make(rueidis.Commands, len(ns))
 		for i, n := range ns {
 			cmds[i] = r.client.B().Spublish().Channel(r.key(n.Channel)).Message(rueidis.BinaryString(n.Data)).Build()
@@ -70,10 +99,6 @@ func (r *Redis) Publish(ctx context.Context, ns []chat.Note) error {
 		r.published.Add(uint64(len(ns) - failed))
 		return first
 	})
-	if err != nil {
-		return fmt.Errorf("publish %d notes to Redis: %w: %w", len(ns), err, chat.ErrUnavailable)
-	}
-	return nil
 }
 
 // Ping asks every Redis node that has a partition, through the very command that publishes, and fails too while a part of the
@@ -82,18 +107,18 @@ func (r *Redis) Ping(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("ping Redis: %w", err)
 	}
-	err := r.guard(ctx, func(ctx context.Context) error {
-		var cmds rueidis.Commands
-		for _, p := range r.ears.representatives() {
-			cmds = append(cmds, r.client.B().Spublish().Channel(r.tag(p)+"ping").Message("").Build())
+	short, cancel := context.WithTimeout(ctx, redisWait)
+	defer cancel()
+	var cmds rueidis.Commands
+	for _, p := range r.ears.representatives() {
+		cmds = append(cmds, r.client.B().Spublish().Channel(r.tag(p)+"ping").Message("").Build())
+	}
+	err := r.ears.deaf()
+	for _, res := range r.client.DoMulti(short, cmds...) {
+		if e := res.Error(); e != nil {
+			err = e
 		}
-		for _, res := range r.client.DoMulti(ctx, cmds...) {
-			if err := res.Error(); err != nil {
-				return err
-			}
-		}
-		return r.ears.deaf()
-	})
+	}
 	if err != nil {
 		return fmt.Errorf("ping Redis: %w: %w", err, chat.ErrUnavailable)
 	}
@@ -151,48 +176,4 @@ func (r *Redis) hear(key, data string) {
 	if _, ch, ok := strings.Cut(key, "}"); ok {
 		_ = r.queues.Publish(context.Background(), []chat.Note{{Channel: chat.Channel(ch), Data: []byte(data)}})
 	}
-}
-
-var (
-	errStuck = errors.New("Redis does not answer")
-	errBusy  = fmt.Errorf("%d publishes wait for Redis already", redisInFlight)
-)
-
-// guard runs f for at most a second, and bounds how many wait at a time: the client's own queue of a connection, once full, would hold
-// up its callers without heed of their contexts. While Redis is stuck only one caller at a time finds out whether it answers again.
-func (r *Redis) guard(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, redisWait)
-	defer cancel()
-	if r.stuck.Load() {
-		select {
-		case r.probe <- struct{}{}:
-			defer func() { <-r.probe }()
-			return r.timed(ctx, f)
-		default:
-			return errStuck
-		}
-	}
-	select {
-	case r.waiting <- struct{}{}:
-		defer func() { <-r.waiting }()
-	case <-ctx.Done():
-		return errBusy
-	}
-	if r.stuck.Load() {
-		return errStuck
-	}
-	return r.timed(ctx, f)
-}
-
-func (r *Redis) timed(ctx context.Context, f func(context.Context) error) error {
-	start := time.Now()
-	err := f(ctx)
-	late := err != nil && time.Since(start) >= redisWait*9/10
-	if r.stuck.Load() != late {
-		r.stuck.Store(late)
-	}
-	if late {
-		return fmt.Errorf("%w: %w", errStuck, err)
-	}
-	return err
 }

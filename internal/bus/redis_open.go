@@ -58,12 +58,16 @@ func OpenRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		return nil, o.explain(err)
 	}
 	r := &Redis{opt: o, log: o.Logger, client: client, queues: NewMemory(o.Queue),
-		waiting: make(chan struct{}, redisInFlight), probe: make(chan struct{}, 1)}
+		waiting: make(crowd, redisInFlight), gates: []*gate{newGate()}}
+	cluster := client.Mode() == rueidis.ClientModeCluster
+	for cluster && len(r.gates) < o.Partitions {
+		r.gates = append(r.gates, newGate())
+	}
 	if err := r.suits(ctx); err != nil {
 		client.Close()
 		return nil, o.explain(err)
 	}
-	r.ears = newEars(r, client.Mode() == rueidis.ClientModeCluster, o.Hosts)
+	r.ears = newEars(r, cluster, o.Hosts)
 	if err := r.hears(ctx); err != nil {
 		r.Close()
 		return nil, o.explain(err)
@@ -173,7 +177,7 @@ func (r *Redis) suits(ctx context.Context) error {
 
 // infoField finds a field of the answer to INFO.
 func infoField(text, name string) string {
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "txt:")) {
 		if v, ok := strings.CutPrefix(line, name+":"); ok {
 			return strings.TrimSpace(v)
 		}
