@@ -48,6 +48,9 @@ func LoadSecret(dir string) (Secret, error) {
 	return s, nil
 }
 
+// Fingerprint tells two secrets apart without telling either.
+func (s Secret) Fingerprint() string { return hex.EncodeToString(s.Key("fingerprint")[:8]) }
+
 // makeSecret writes a new secret beside the path first, so that no crash leaves half of one.
 func makeSecret(path string) (Secret, error) {
 	raw := make([]byte, 32)

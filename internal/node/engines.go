@@ -28,7 +28,8 @@ type storeEngine interface {
 // engines are what a node stands on.
 type engines struct {
 	secret     auth.Secret
-	deployment string // the log's name: topics, groups, keys and databases begin with it
+	deployment string // its name: groups begin with it
+	storeName  string // the store's own, for the name of the persisters' group
 	node       string // this process's name among the nodes: never used again
 	log        chat.Log
 	bus        chat.Bus
@@ -36,6 +37,11 @@ type engines struct {
 	presence   chat.Presence
 	partitions int
 
+	kafka *msglog.Kafka // nil: one node alone
+	badge badge
+	peers func(context.Context) (map[string]string, error) // the badges of living nodes
+
+	agree      func(context.Context) error   // whether the other nodes stand on the same engines; a *disagreement if not
 	logProblem func() error                  // why the log refuses appends, as far as it knows without asking
 	runs       []func(context.Context) error // what an engine does by itself
 	metrics    []metric
@@ -44,8 +50,9 @@ type engines struct {
 
 // openEngines makes the data directory, and opens each engine by its scheme, the log first: the others are told of it.
 func openEngines(ctx context.Context, c config.Config, logger *slog.Logger) (*engines, error) {
-	e := &engines{deployment: "hubbub", node: "node-" + rand.Text()[:10], logProblem: func() error { return nil }}
-	for _, open := range []func(context.Context, config.Config, *slog.Logger) error{e.openData, e.openLog, e.openStore, e.openBus} {
+	e := &engines{deployment: "hubbub", node: "node-" + rand.Text()[:10], logProblem: func() error { return nil },
+		agree: func(context.Context) error { return nil }}
+	for _, open := range []func(context.Context, config.Config, *slog.Logger) error{e.openData, e.openLog, e.openStore, e.openBus, e.meet} {
 		if err := open(ctx, c, logger); err != nil {
 			return nil, errors.Join(err, e.close())
 		}
@@ -75,13 +82,17 @@ func (e *engines) openLog(ctx context.Context, c config.Config, logger *slog.Log
 		e.log, e.logProblem = disk, func() error { return diskProblem(disk.Stats()) }
 		e.runs, e.metrics = append(e.runs, disk.Run), append(e.metrics, diskMetrics(disk)...)
 		e.closers = append(e.closers, disk.Close)
+	case "kafka":
+		if err := e.openKafka(ctx, c, logger); err != nil {
+			return err
+		}
 	}
 	info, err := e.log.Info(ctx)
 	e.partitions = len(info.Partitions)
 	return err
 }
 
-func (e *engines) openStore(ctx context.Context, c config.Config, _ *slog.Logger) error {
+func (e *engines) openStore(ctx context.Context, c config.Config, logger *slog.Logger) error {
 	switch c.Store.Scheme {
 	case "sqlite":
 		db, err := store.OpenSQLite(ctx, c.Store.Rest)
@@ -90,17 +101,28 @@ func (e *engines) openStore(ctx context.Context, c config.Config, _ *slog.Logger
 		}
 		e.store = withFaults(db)
 		e.closers = append(e.closers, db.Close)
+	case "mongodb", "mongodb+srv":
+		if err := e.openMongo(ctx, c, logger); err != nil {
+			return err
+		}
+	}
+	st, err := e.store.State(ctx)
+	if e.storeName = st.Store; e.storeName == "" { // it does not answer now: its address names it as well as can be
+		e.storeName = filepath.Base(c.Store.Rest)
+		logger.Warn("the store does not answer at the start", "store", c.Store.String(), "error", err)
 	}
 	return nil
 }
 
-func (e *engines) openBus(_ context.Context, c config.Config, _ *slog.Logger) error {
+func (e *engines) openBus(ctx context.Context, c config.Config, logger *slog.Logger) error {
 	switch c.Bus.Scheme {
 	case "memory":
 		memory := bus.NewMemory(bus.Options{})
 		e.bus, e.presence = memory, presence.NewBoard().Node(e.node)
 		e.metrics = append(e.metrics, memoryMetrics(memory)...)
 		e.closers = append(e.closers, func() error { memory.Close(); return nil })
+	case "redis", "rediss":
+		return e.openRedis(ctx, c, logger)
 	}
 	return nil
 }
@@ -154,6 +176,3 @@ func openSecret(c config.Config) (auth.Secret, error) {
 	}
 	return auth.LoadSecret(c.Data)
 }
-
-// storeName gives the identity of a store within its deployment, for the name of the persisters' group.
-func storeName(c config.Config) string { return filepath.Base(c.Store.Rest) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -28,6 +29,8 @@ type health struct {
 	tell     func(gateway.Status) // on every change
 	refuse   func(*chat.Error)
 	logger   *slog.Logger
+
+	split atomic.Pointer[disagreement] // not nil: another node stands on other engines
 
 	mu  sync.Mutex
 	now httpd.Health
@@ -104,6 +107,12 @@ func (h *health) look(ctx context.Context) {
 	if n := h.silent(); n > 0 && next.Bus == httpd.EngineOK {
 		next.Bus, reasons[1] = httpd.EngineBehind, fmt.Sprintf(
 			"no digest of %d partitions comes over the bus: no relay keeps up with them, or another node has another bus; live events come from the log", n)
+	}
+	if d := h.split.Load(); d != nil {
+		if next.Bus == httpd.EngineOK {
+			next.Bus = httpd.EngineBehind
+		}
+		reasons[1] = d.text
 	}
 	h.refuseAppends(saving, &next, &reasons[0])
 	for _, r := range reasons {

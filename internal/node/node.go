@@ -102,6 +102,9 @@ func (n *Node) serve(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.persister.Run(live) })
 	group.Go(func() error { return n.gateway.Run(live) })
 	group.Go(func() error { return n.health.run(live) })
+	if n.engines.kafka != nil {
+		group.Go(func() error { return n.keepComparing(live) })
+	}
 	group.Go(func() error { return n.open(live, listener) })
 	group.Go(func() error {
 		select {

@@ -31,7 +31,7 @@ func (n *Node) wire(ctx context.Context) error {
 	times.KeepBehind = n.conf.Keep
 	n.health = newHealth(n.logger)
 	n.log = &guardedLog{Log: e.log}
-	n.persister = persist.New(n.log, e.store, persist.Options{Name: e.deployment, Store: storeName(n.conf), Times: times, Logger: n.logger, Trim: true})
+	n.persister = persist.New(n.log, e.store, persist.Options{Name: e.deployment, Store: e.storeName, Times: times, Logger: n.logger, Trim: true})
 	var mismatch *persist.Mismatch
 	if err := n.persister.Check(ctx); errors.As(err, &mismatch) {
 		return mismatch // any other error: the store is away, and the node runs without it
