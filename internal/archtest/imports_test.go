@@ -35,7 +35,7 @@ var allowed = map[string]string{
 	"internal/bus/bustest":           "internal/chat internal/bus",
 	"internal/hub":                   "internal/chat",
 	"internal/persist":               "internal/chat",
-	"internal/store":                 "internal/chat + internal/store/storetest internal/enginetest",
+	"internal/store":                 "internal/chat + internal/store/storetest internal/enginetest internal/persist internal/msglog",
 	"internal/store/storetest":       "internal/chat",
 	"internal/store/faulty":          "internal/chat + internal/store",
 	"internal/history":               "internal/chat + internal/store internal/store/storetest internal/msglog",

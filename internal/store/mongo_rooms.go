@@ -26,6 +26,9 @@ func (s *Mongo) Room(ctx context.Context, id chat.RoomID) (chat.Room, chat.Seq, 
 		if w, err = s.watermark(ctx, id); err != nil {
 			return err
 		}
+		if unknowable(string(id)) {
+			return chat.ErrNotFound
+		}
 		err = s.rooms.FindOne(ctx, bson.D{{Key: "_id", Value: string(id)}}).Decode(&doc)
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			return chat.ErrNotFound
@@ -88,7 +91,7 @@ func (s *Mongo) List(ctx context.Context, q chat.RoomQuery, c chat.Cursor) ([]ch
 // visible gives the conditions under which a user sees a room: it is public, he owns it, or he belongs to it or is invited.
 func (s *Mongo) visible(ctx context.Context, u chat.UserID) (bson.A, error) {
 	either := bson.A{bson.D{{Key: "private", Value: false}}}
-	if u == "" {
+	if u == "" || unknowable(string(u)) {
 		return either, nil
 	}
 	cur, err := s.members.Find(ctx, bson.D{{Key: "user", Value: string(u)}, {Key: "state", Value: present}},
@@ -134,6 +137,9 @@ func (s *Mongo) Members(ctx context.Context, room chat.RoomID, c chat.Cursor, li
 
 // findMembers gives the present members whose field key is value, in the order of the field by, behind a place.
 func (s *Mongo) findMembers(ctx context.Context, key, value, by, behind string, limit int) ([]memberDoc, error) {
+	if unknowable(value) {
+		return nil, nil
+	}
 	cur, err := s.members.Find(ctx, bson.D{{Key: key, Value: value}, {Key: by, Value: bson.D{{Key: "$gt", Value: behind}}}, {Key: "state", Value: present}},
 		options.Find().SetSort(bson.D{{Key: by, Value: 1}}).SetLimit(int64(limit)))
 	return all[memberDoc](ctx, cur, err)

@@ -111,7 +111,7 @@ func (q *mongoPage) find(seq bson.D, order, limit int) ([]chat.Record, error) {
 		filter = append(filter, bson.E{Key: "talk", Value: true})
 	}
 	filter = append(filter, bson.E{Key: "seq", Value: seq})
-	docs, err := q.s.findRows(q.ctx, filter, bson.D{{Key: "seq", Value: order}}, limit)
+	docs, err := q.rows(filter, bson.D{{Key: "seq", Value: order}}, limit)
 	var out []chat.Record
 	for _, d := range docs {
 		out = append(out, d.record())
@@ -119,9 +119,12 @@ func (q *mongoPage) find(seq bson.D, order, limit int) ([]chat.Record, error) {
 	return out, err
 }
 
-func (s *Mongo) findRows(ctx context.Context, filter, sort bson.D, limit int) ([]rowDoc, error) {
-	c, err := s.rows.Find(ctx, filter, options.Find().SetSort(sort).SetLimit(int64(limit)))
-	return all[rowDoc](ctx, c, err)
+func (q *mongoPage) rows(filter, sort bson.D, limit int) ([]rowDoc, error) {
+	if unknowable(string(q.room)) {
+		return nil, nil
+	}
+	c, err := q.s.rows.Find(q.ctx, filter, options.Find().SetSort(sort).SetLimit(int64(limit)))
+	return all[rowDoc](q.ctx, c, err)
 }
 
 // Changed implements chat.Messages: what is new by its seq, what was there before and has been changed since by its rev.
@@ -152,7 +155,7 @@ func (s *Mongo) Changed(ctx context.Context, room chat.RoomID, after chat.Seq, l
 }
 
 func (q *mongoPage) changedBelow(after chat.Seq, limit int) ([]changed, error) {
-	docs, err := q.s.findRows(q.ctx, bson.D{{Key: "room", Value: string(q.room)}, {Key: "edited", Value: true},
+	docs, err := q.rows(bson.D{{Key: "room", Value: string(q.room)}, {Key: "edited", Value: true},
 		{Key: "rev", Value: bson.D{{Key: "$gt", Value: int64(after)}, {Key: "$lte", Value: int64(q.w)}}},
 		{Key: "seq", Value: bson.D{{Key: "$lte", Value: int64(after)}}}}, bson.D{{Key: "rev", Value: 1}}, limit)
 	var out []changed
@@ -166,6 +169,9 @@ func (q *mongoPage) changedBelow(after chat.Seq, limit int) ([]changed, error) {
 func (s *Mongo) ByID(ctx context.Context, room chat.RoomID, id chat.MessageID) (chat.Record, error) {
 	var doc rowDoc
 	err := s.call(ctx, "look up an id", func(ctx context.Context) error {
+		if unknowable(string(id)) {
+			return chat.ErrNotFound
+		}
 		err := s.rows.FindOne(ctx, bson.D{{Key: "_id", Value: string(id)}}).Decode(&doc)
 		if errors.Is(err, mongo.ErrNoDocuments) || err == nil && doc.Room != string(room) {
 			return chat.ErrNotFound

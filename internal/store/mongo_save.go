@@ -85,13 +85,8 @@ func unholdable(c chat.Change) string {
 		}
 	}
 	for _, text := range append(keys, others...) {
-		switch {
-		case len(text) > maxBody:
-			return fmt.Sprintf("%d bytes, at most %d", len(text), maxBody)
-		case strings.IndexByte(text, 0) >= 0:
-			return "it holds U+0000"
-		case !utf8.ValidString(text):
-			return "it is not UTF-8"
+		if why := unholdableText(text); why != "" {
+			return why
 		}
 	}
 	if r.Room == "" || r.ID == "" || r.Seq <= 0 || r.Kind == 0 || len(r.Body) < 2 {
@@ -99,6 +94,21 @@ func unholdable(c chat.Change) string {
 	}
 	return ""
 }
+
+func unholdableText(text string) string {
+	switch {
+	case len(text) > maxBody:
+		return fmt.Sprintf("%d bytes, at most %d", len(text), maxBody)
+	case strings.IndexByte(text, 0) >= 0:
+		return "it holds U+0000"
+	case !utf8.ValidString(text):
+		return "it is not UTF-8"
+	}
+	return ""
+}
+
+// unknowable says that no document can have this key. A FerretDB answers a question about such a one with a general error.
+func unknowable(key string) bool { return len(key) > maxKey || unholdableText(key) != "" }
 
 // saveRows writes the rows that are not there, and gives the changes whose id's row is at their very place.
 func (s *Mongo) saveRows(ctx context.Context, cs []chat.Change) (first []chat.Change, err error) {
@@ -154,6 +164,9 @@ func (s *Mongo) isFirst(ctx context.Context, r chat.Record) (bool, error) {
 // placeOf gives room and seq of the row with an id, or mongo.ErrNoDocuments.
 func (s *Mongo) placeOf(ctx context.Context, id chat.MessageID) (rowDoc, error) {
 	var doc rowDoc
+	if unknowable(string(id)) {
+		return doc, mongo.ErrNoDocuments
+	}
 	err := s.rows.FindOne(ctx, bson.D{{Key: "_id", Value: string(id)}},
 		options.FindOne().SetProjection(bson.D{{Key: "room", Value: 1}, {Key: "seq", Value: 1}})).Decode(&doc)
 	return doc, err

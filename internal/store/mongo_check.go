@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// maxClock is how far a server's clock may be off before that is a problem worth a line. Nothing of ours depends on it; logs do.
+const maxClock = 2 * time.Second
+
+// MongoReport is what CheckMongo found.
+type MongoReport struct {
+	Version    string
+	ReplicaSet string   // empty: FerretDB, or mongos
+	Members    []string // of the replica set, host:port
+	Store      string   // the store's name; empty: no node has used this database yet
+	Log        string   // the identity of the log that the store belongs to; empty: none yet
+	RoundTrip  time.Duration
+	Clock      time.Duration // how far the server's clock is ahead of ours, give or take RoundTrip
+	Problems   []string      // sentences that say what is wrong and how to mend it
+}
+
+// CheckMongo looks at a store for `hubbub doctor` and changes nothing. The error is OpenMongo's sentence, when no node could use it.
+func CheckMongo(ctx context.Context, o MongoOptions) (MongoReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, mongoStart)
+	defer cancel()
+	s, err := connectMongo(o)
+	if err != nil {
+		return MongoReport{}, o.sentence(err)
+	}
+	r, err := s.check(ctx)
+	return r, o.sentence(errors.Join(err, s.Close()))
+}
+
+func (s *Mongo) check(ctx context.Context) (r MongoReport, err error) {
+	if _, err := s.await(ctx); err != nil { // the connection stands now, so that the next answer tells the time
+		return r, err
+	}
+	asked := time.Now()
+	server, err := s.ask(ctx)
+	if err != nil {
+		return r, err
+	}
+	r = MongoReport{Version: server.version(), ReplicaSet: server.SetName, Members: server.Hosts, RoundTrip: time.Since(asked), Problems: server.warnings()}
+	if err := server.refusal(); err != nil {
+		return r, err
+	}
+	if !server.LocalTime.IsZero() {
+		r.Clock = server.LocalTime.Sub(asked)
+		if r.Clock.Abs() > r.RoundTrip+maxClock {
+			r.Problems = append(r.Problems, fmt.Sprintf("its clock and this machine's are %v apart; let both follow a time server", r.Clock.Abs().Round(time.Second)))
+		}
+	}
+	if n := len(server.Hosts); server.SetName != "" && n < 3 {
+		r.Problems = append(r.Problems, fmt.Sprintf("the replica set %s has %d members; with three, one may be lost without a pause", server.SetName, n))
+	}
+	st, err := s.readState(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Store, r.Log = st.name, st.log.ID
+	if st.schema > mongoSchema {
+		return r, newerSchema{st.schema}
+	}
+	for _, x := range s.indexes() {
+		if st.schema == 0 {
+			break
+		}
+		has, err := x.exists(ctx)
+		if err != nil {
+			return r, err
+		}
+		if !has {
+			r.Problems = append(r.Problems, fmt.Sprintf("the index %s of the collection %s is missing; start a node, it makes it", x.name, x.collection.Name()))
+		}
+	}
+	return r, nil
+}
