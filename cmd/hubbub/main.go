@@ -1,4 +1,4 @@
-// Command hubbub is the chat server. Subcommands: serve (the default), token, version.
+// Command hubbub is the chat server. Subcommands: serve (the default), token, doctor, log, version.
 package main
 
 import (
@@ -20,6 +20,8 @@ const usage = `hubbub: a chat server for crowds
 
   hubbub [serve] [flags]   run a node (hubbub serve -h lists the flags)
   hubbub token [flags]     print a token for a user
+  hubbub doctor [flags]    look at the engines, and say what is wrong and how to mend it
+  hubbub log next [flags]  begin the log's next generation, or move to another log
   hubbub version           print the version
 `
 
@@ -41,6 +43,10 @@ func run(args []string) error {
 		return serve(args)
 	case "token":
 		return token(args, os.Stdout)
+	case "doctor":
+		return doctorCommand(args, os.Stdout)
+	case "log":
+		return logCommand(args, os.Stdout)
 	case "version":
 		fmt.Println(version())
 		return nil

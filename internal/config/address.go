@@ -38,6 +38,9 @@ var (
 // Shared says whether the log is one that several nodes can have.
 func (c *Config) Shared() bool { return c.Log.Scheme != logSchemes[0] }
 
+// ParseLog reads the address of a log that another flag names.
+func ParseLog(flagName, text string) (Address, error) { return parseAddress(flagName, text, logSchemes) }
+
 // parseAddress takes an engine's address apart.
 func parseAddress(flagName, text string, known []string) (Address, error) {
 	scheme, rest, ok := strings.Cut(text, ":")

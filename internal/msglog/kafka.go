@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -121,12 +122,24 @@ func (k *Kafka) remember(first []int64) {
 }
 
 func (k *Kafka) offsets(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error)) ([]int64, error) {
-	listed, err := ask(ctx, k.topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, err
+	var listed kadm.ListedOffsets
+	for { // a topic that was just made, or a leader that just changed
+		var err error
+		if listed, err = ask(ctx, k.topic); err == nil {
+			err = listed.Error()
+		}
+		if err == nil {
+			break
+		}
+		if !kerr.IsRetriable(err) || ctx.Err() != nil {
+			return nil, err
+		}
+		k.refresh(ctx)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 	out := make([]int64, k.partitions)
 	for p := range out {
