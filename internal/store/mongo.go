@@ -10,6 +10,8 @@ import (
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -33,6 +35,7 @@ type Mongo struct {
 	opt     MongoOptions
 	logger  *slog.Logger
 	state   *mongo.Collection // the store's name, the logs it has known, W: see stateDoc
+	swept   *mongo.Collection // the same, for removing what nobody needs: waits for one server only
 	rows    *mongo.Collection
 	rooms   *mongo.Collection
 	members *mongo.Collection
@@ -51,7 +54,8 @@ var (
 // newMongo makes a store of a client; nothing has been asked of the server yet.
 func newMongo(c *mongo.Client, o MongoOptions) *Mongo {
 	db := c.Database(o.Database)
-	s := &Mongo{client: c, opt: o, logger: o.Logger, state: db.Collection("state"), rows: db.Collection("rows"), rooms: db.Collection("rooms"),
+	s := &Mongo{client: c, opt: o, logger: o.Logger, state: db.Collection("state"),
+		swept: db.Collection("state", options.Collection().SetWriteConcern(writeconcern.W1())), rows: db.Collection("rows"), rooms: db.Collection("rooms"),
 		members: db.Collection("members"), dead: db.Collection("dead")}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)

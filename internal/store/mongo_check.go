@@ -26,7 +26,7 @@ type MongoReport struct {
 func CheckMongo(ctx context.Context, o MongoOptions) (MongoReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, mongoStart)
 	defer cancel()
-	s, err := connectMongo(o)
+	s, err := connectMongo(ctx, o)
 	if err != nil {
 		return MongoReport{}, o.sentence(err)
 	}

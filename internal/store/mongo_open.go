@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
@@ -27,7 +28,7 @@ const (
 func OpenMongo(ctx context.Context, o MongoOptions) (*Mongo, error) {
 	ctx, cancel := context.WithTimeout(ctx, mongoStart)
 	defer cancel()
-	s, err := connectMongo(o)
+	s, err := connectMongo(ctx, o)
 	if err != nil {
 		return nil, o.sentence(err)
 	}
@@ -37,8 +38,31 @@ func OpenMongo(ctx context.Context, o MongoOptions) (*Mongo, error) {
 	return s, nil
 }
 
-// connectMongo makes a client with the settings that the promises rest on, whatever the address says.
-func connectMongo(o MongoOptions) (*Mongo, error) {
+// connectMongo makes a client. For mongodb+srv:// the driver asks DNS on the way, for as long as the system lets it: hence the goroutine,
+// which ends when that does.
+func connectMongo(ctx context.Context, o MongoOptions) (*Mongo, error) {
+	type result struct {
+		client *mongo.Client
+		err    error
+	}
+	made := make(chan result, 1)
+	go func() {
+		c, err := mongo.Connect(settled(o))
+		made <- result{c, err}
+	}()
+	select {
+	case r := <-made:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return newMongo(r.client, o), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("lookup of its servers: %w", ctx.Err())
+	}
+}
+
+// settled gives the driver's options with the settings that the promises rest on, whatever the address says.
+func settled(o MongoOptions) *options.ClientOptions {
 	journal := true
 	opts := o.client()
 	if opts.ServerSelectionTimeout == nil {
@@ -47,13 +71,8 @@ func connectMongo(o MongoOptions) (*Mongo, error) {
 	if opts.AppName == nil {
 		opts.SetAppName("hubbub")
 	}
-	opts.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}).
+	return opts.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: &journal}).
 		SetReadConcern(readconcern.Majority()).SetReadPreference(readpref.Primary()).SetRetryWrites(true).SetRetryReads(true).SetTimeout(mongoWait)
-	c, err := mongo.Connect(opts)
-	if err != nil {
-		return nil, err
-	}
-	return newMongo(c, o), nil
 }
 
 func (s *Mongo) start(ctx context.Context) error {

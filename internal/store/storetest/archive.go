@@ -143,6 +143,45 @@ func testMarks(t *testing.T, h Harness) {
 	}
 }
 
+// testMarksAtOnce: W never goes back, whoever else raises it meanwhile, and the highest stays.
+func testMarksAtOnce(t *testing.T, h Harness) {
+	s := open(t, h)
+	const top = 60
+	var writers, readers sync.WaitGroup
+	done := make(chan struct{})
+	for i, handle := range []Store{s, h.Beside(t, s), h.Beside(t, s)} {
+		writers.Go(func() {
+			for n := 1; n <= top; n += 1 + i {
+				if err := handle.Save(ctxOf(t), 0, nil, chat.Mark{Seq: at(n), Proof: uint64(n)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		readers.Go(func() {
+			var w chat.Seq
+			for last := false; !last; {
+				select {
+				case <-done:
+					last = true
+				default:
+				}
+				st, err := handle.State(ctxOf(t))
+				if err != nil || st.W[0].Seq < w {
+					t.Errorf("after %d W is %+v, %v", w, st.W, err)
+					return
+				}
+				w = st.W[0].Seq
+			}
+			if w != at(top) {
+				t.Errorf("W ends at %d", w.Offset())
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+}
+
 func testPartitions(t *testing.T, h Harness) {
 	s := h.Open(t)
 	must(t, s.Adopt(ctxOf(t), oneLog(3)))

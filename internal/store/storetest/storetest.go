@@ -51,7 +51,7 @@ func Run(t *testing.T, h Harness) {
 		name string
 		run  func(*testing.T, Harness)
 	}{
-		{"identity", testIdentity}, {"name", testName}, {"adopted at once", testAdoptedAtOnce}, {"generations", testGenerations}, {"marks", testMarks}, {"dead", testDead},
+		{"identity", testIdentity}, {"name", testName}, {"adopted at once", testAdoptedAtOnce}, {"generations", testGenerations}, {"marks", testMarks}, {"marks at once", testMarksAtOnce}, {"dead", testDead},
 		{"reopen", testReopen}, {"deadline", testDeadline},
 		{"copies", testCopies}, {"rewound", testRewound}, {"unstorable", testUnstorable}, {"partitions", testPartitions},
 		{"fold", testFold}, {"schedules", testSchedules}, {"two at once", testTwoAtOnce},
