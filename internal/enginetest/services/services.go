@@ -19,8 +19,9 @@ var engines = [...]string{"redis", "kafka", "postgres", "mongo"}
 
 // services is the folder .cache/services, locked: of two commands at a time the second waits.
 type services struct {
-	dir  string
-	lock *os.File
+	dir   string
+	lock  *os.File
+	bound bool // for tests: the engines die with this process
 }
 
 func open(dir string) (*services, error) {
@@ -81,7 +82,7 @@ func (s *services) one(ctx context.Context, name string, start func(context.Cont
 			return err
 		}
 	}
-	o.Dir, o.Detached = filepath.Join(s.dir, name), true
+	o.Dir, o.Detached = filepath.Join(s.dir, name), !s.bound
 	if err := errors.Join(os.RemoveAll(o.Dir), os.MkdirAll(o.Dir, 0o755)); err != nil {
 		return fmt.Errorf("services: %w", err)
 	}

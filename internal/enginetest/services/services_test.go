@@ -20,6 +20,7 @@ func begun(t *testing.T) *services {
 	enginetest.Mongo(t)
 	s, err := open(filepath.Join(t.TempDir(), "services"))
 	must(t, err)
+	s.bound = true
 	t.Cleanup(func() {
 		if err := s.down(); err != nil {
 			t.Error(err)
