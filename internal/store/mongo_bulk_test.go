@@ -1,10 +1,13 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -92,6 +95,57 @@ func TestMarkNotAcknowledged(t *testing.T) {
 		if err := s.Bury(t.Context(), bulkRecords()[0], "x"); !errors.Is(err, chat.ErrUnavailable) {
 			t.Errorf("bury: %v", err)
 		}
+	}
+}
+
+// TestOrderOfWork: W is read before the rows are, and written after them, after rooms and members, and after the counts.
+func TestOrderOfWork(t *testing.T) {
+	answers := storing()
+	answers["insert rooms"], answers["update rooms"], answers["insert members"] = items(nil), items(nil), items(nil)
+	answers["aggregate members"] = cursor(bson.D{{Key: "n", Value: 1}})
+	w := newWire(t, answers)
+	s := mongoAt(t, w.addr, "x")
+	seen := func(f func()) string {
+		w.mu.Lock()
+		w.order = nil
+		w.mu.Unlock()
+		f()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return strings.Join(slices.DeleteFunc(slices.Clone(w.order), func(c string) bool { return c == "hello" || c == "isMaster" }), ", ")
+	}
+	for what, read := range map[string]func(){
+		"find state, find rows":  func() { _, _ = s.Page(t.Context(), "r", chat.Range{}, 5) }, // the answer is no matter here
+		"find state, find rooms": func() { _, _, _ = s.Room(t.Context(), "r") },
+	} {
+		if got := seen(read); got != what {
+			t.Errorf("a read asks for %s; want %s", got, what)
+		}
+	}
+	create := bulkRecords()[0]
+	create.Kind, create.Subject = chat.KindCreate, "u"
+	create.Body = chat.Body{ID: create.ID, RoomID: "r", Room: &chat.RoomInfo{Name: "n", Owner: "u"}, User: chat.User{ID: "u"}}.Encode()
+	member, _ := chat.MembershipChange(create)
+	got := seen(func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		// The documents are never seen to be there: it ends with an error, and W stays.
+		if err := s.Save(ctx, 0, []chat.Change{{Row: create, Room: &create, Member: &member}}, chat.Mark{Seq: create.Seq}); err == nil {
+			t.Error("saved, though what was written is not there")
+		}
+	})
+	if !strings.HasPrefix(got, "find state, insert rows, find rooms, insert rooms, find rooms") || strings.Contains(got, "insert state") {
+		t.Errorf("a save that finds nothing of what it wrote: %s", got)
+	}
+	w.set("find rooms", cursor(bson.D{{Key: "_id", Value: "r"}, {Key: "seq", Value: int64(create.Seq)}, {Key: "rev", Value: int64(create.Seq)}}))
+	w.set("find members", cursor(bson.D{{Key: "_id", Value: "1:r:u"}, {Key: "state", Value: 2}, {Key: "rev", Value: int64(create.Seq)}}))
+	got = seen(func() {
+		if err := s.Save(t.Context(), 0, []chat.Change{{Row: create, Room: &create, Member: &member}}, chat.Mark{Seq: create.Seq}); err != nil {
+			t.Error(err)
+		}
+	})
+	if got != "find state, insert rows, find rooms, find members, aggregate members, update rooms, insert state, delete state" {
+		t.Errorf("a save does %s", got)
 	}
 }
 

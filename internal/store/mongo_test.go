@@ -47,6 +47,7 @@ func dropAfter(t testing.TB, s *store.Mongo) {
 }
 
 func TestMongo(t *testing.T) {
+	t.Parallel()
 	databases := map[storetest.Store]string{}
 	storetest.Run(t, storetest.Harness{
 		Open: func(t *testing.T) storetest.Store {

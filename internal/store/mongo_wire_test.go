@@ -19,6 +19,7 @@ type wire struct {
 	mu       sync.Mutex
 	answers  map[string]bson.D   // by command, and its collection if it has one ("find rows"); what is not there is answered {ok: 1}
 	commands map[string][]bson.D // what came, by the same names
+	order    []string            // their names, as they came
 }
 
 func newWire(t *testing.T, answers map[string]bson.D) *wire {
@@ -88,7 +89,7 @@ func (w *wire) answer(data []byte) bson.D {
 	if collection, ok := command[0].Value.(string); ok {
 		name += " " + collection
 	}
-	w.commands[name] = append(w.commands[name], command)
+	w.commands[name], w.order = append(w.commands[name], command), append(w.order, name)
 	if answer, ok := w.answers[name]; ok {
 		return answer
 	}

@@ -20,6 +20,7 @@ func openAt(t *testing.T, path string) *store.SQLite {
 }
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	paths := map[storetest.Store]string{}
 	open := func(t *testing.T, path string) storetest.Store {
 		s := openAt(t, path)
