@@ -1,22 +1,17 @@
-// Package client is a small Socket.IO client over a websocket, for load and for checks from outside: one socket, the namespace /,
-// events and acks in the order in which they arrive.
+// Package client is a small Socket.IO client, for load and for checks from outside: one socket, the namespace /, by websocket, polling
+// or both, events and acks in the order in which they arrive.
 package client
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 )
 
 // ErrClosed says that the connection ended before an answer came.
@@ -30,13 +25,35 @@ type Refused struct {
 
 func (r *Refused) Error() string { return "refused: " + r.Message + " " + string(r.Data) }
 
+// Transport is the way to the server.
+type Transport int
+
+// The transports: a websocket from the start; polling for ever; polling that is upgraded to a websocket.
+const (
+	WebSocket Transport = iota
+	Polling
+	Upgrade
+)
+
+func (t Transport) String() string { return [...]string{"websocket", "polling", "upgrade"}[t] }
+
+// wire carries Engine.IO packets. read is for one goroutine; send may be used beside it, and may return before the packet is away.
+type wire interface {
+	open(ctx context.Context) error
+	read() ([]byte, error)
+	send(packet []byte) error
+	close()
+}
+
+const (
+	dialWithin   = 5 * time.Second
+	answerWithin = 15 * time.Second
+)
+
 // Client is one connected socket.
 type Client struct {
-	conn net.Conn
-	in   *bufio.Reader
+	wire wire
 	on   func(name string, data json.RawMessage)
-
-	write sync.Mutex
 
 	mu    sync.Mutex
 	next  int
@@ -45,51 +62,88 @@ type Client struct {
 	done  chan struct{}
 }
 
-// Dial connects to host:port, presents auth and waits for the CONNECT answer. on gets every event, serially, in order; it must not
-// block for long.
+// Dial connects to host:port by a websocket, presents auth and waits for the CONNECT answer. on gets every event, serially, in order;
+// it must not block for long.
 func Dial(ctx context.Context, addr string, auth any, on func(name string, data json.RawMessage)) (*Client, error) {
-	d := ws.Dialer{Timeout: 5 * time.Second}
-	conn, br, _, err := d.Dial(ctx, "ws://"+addr+"/socket.io/?EIO=4&transport=websocket")
+	return DialBy(ctx, WebSocket, addr, auth, on)
+}
+
+// DialBy is Dial by a given transport. With Upgrade the move to the websocket begins once the socket is connected, and goes on beside
+// what the caller does; a refused websocket leaves it polling, Upgraded tells.
+func DialBy(ctx context.Context, by Transport, addr string, auth any, on func(name string, data json.RawMessage)) (*Client, error) {
+	w, err := newWire(ctx, by, addr)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
+		return nil, err
 	}
-	c := &Client{conn: conn, in: br, on: on, acks: map[string]func(json.RawMessage, error){}, done: make(chan struct{})}
-	if c.in == nil {
-		c.in = bufio.NewReader(conn)
+	c := &Client{wire: w, on: on, acks: map[string]func(json.RawMessage, error){}, done: make(chan struct{})}
+	stop := context.AfterFunc(ctx, w.close)
+	if err = w.open(ctx); err == nil {
+		err = c.connect(auth)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	err = c.connect(auth)
 	if !stop() || err != nil {
-		conn.Close()
+		w.close()
 		if err == nil {
 			err = ctx.Err()
 		}
 		return nil, err
 	}
+	if u, ok := w.(*upgrader); ok {
+		go u.probe(context.WithoutCancel(ctx))
+	}
 	go c.read()
 	return c, nil
 }
 
-func (c *Client) connect(auth any) error {
-	c.conn.SetDeadline(time.Now().Add(15 * time.Second))
-	defer c.conn.SetDeadline(time.Time{})
-	if msg, err := c.message(); err != nil || len(msg) == 0 || msg[0] != '0' {
-		return fmt.Errorf("no handshake: %q, %w", msg, errors.Join(err, ErrClosed))
+func newWire(ctx context.Context, by Transport, addr string) (wire, error) {
+	switch by {
+	case WebSocket:
+		return dialSocket(ctx, addr, "")
+	case Polling:
+		return newPoller(addr), nil
+	case Upgrade:
+		return &upgrader{poll: newPoller(addr)}, nil
 	}
+	return nil, fmt.Errorf("there is no transport %d", by)
+}
+
+// handshake is the first packet of a session. See Engine.IO v4, §handshake.
+type handshake struct {
+	SID          string
+	PingInterval int // ms
+	PingTimeout  int // ms
+}
+
+// patience is how long the server may be silent.
+func (h handshake) patience() time.Duration {
+	return time.Duration(h.PingInterval+h.PingTimeout) * time.Millisecond
+}
+
+func parseHandshake(packet []byte) (handshake, error) {
+	var h handshake
+	if len(packet) == 0 || packet[0] != '0' {
+		return h, fmt.Errorf("no handshake: %.80q", packet)
+	}
+	if err := json.Unmarshal(packet[1:], &h); err != nil || h.SID == "" || h.PingInterval <= 0 || h.PingTimeout <= 0 {
+		return h, fmt.Errorf("malformed handshake %.200q", packet)
+	}
+	return h, nil
+}
+
+func (c *Client) connect(auth any) error {
 	body, err := json.Marshal(auth)
 	if err != nil {
 		return err
 	}
-	if err := c.send(append([]byte("40"), body...)); err != nil {
+	if err := c.wire.send(append([]byte("40"), body...)); err != nil {
 		return err
 	}
 	for {
-		msg, err := c.message()
+		msg, err := c.wire.read()
 		switch {
 		case err != nil:
 			return err
 		case string(msg) == "2":
-			if err := c.send([]byte("3")); err != nil {
+			if err := c.wire.send([]byte("3")); err != nil {
 				return err
 			}
 		case bytes.HasPrefix(msg, []byte("40")):
@@ -106,35 +160,16 @@ func (c *Client) connect(auth any) error {
 	}
 }
 
-func (c *Client) message() ([]byte, error) {
-	data, _, err := wsutil.ReadServerData(readWriter{c.in, c.conn})
-	return data, err
-}
-
-// readWriter reads what the dialer has buffered first.
-type readWriter struct {
-	*bufio.Reader
-	conn net.Conn
-}
-
-func (rw readWriter) Write(p []byte) (int, error) { return rw.conn.Write(p) }
-
-func (c *Client) send(data []byte) error {
-	c.write.Lock()
-	defer c.write.Unlock()
-	return wsutil.WriteClientText(c.conn, data)
-}
-
 // read hands on what comes until the connection ends; then every waiting ack fails.
 func (c *Client) read() {
 	var err error
 	for err == nil {
 		var msg []byte
-		if msg, err = c.message(); err == nil {
+		if msg, err = c.wire.read(); err == nil {
 			err = c.take(msg)
 		}
 	}
-	c.conn.Close()
+	c.wire.close()
 	c.mu.Lock()
 	c.ended = fmt.Errorf("%w: %w", ErrClosed, err)
 	acks := c.acks
@@ -149,7 +184,7 @@ func (c *Client) read() {
 func (c *Client) take(msg []byte) error {
 	switch {
 	case string(msg) == "2":
-		return c.send([]byte("3"))
+		return c.wire.send([]byte("3"))
 	case bytes.HasPrefix(msg, []byte("42")):
 		var event []json.RawMessage
 		var name string
@@ -195,8 +230,8 @@ func (c *Client) Emit(name string, payload any, ack func(answer json.RawMessage,
 	c.mu.Unlock()
 	msg := append([]byte("42"+id+"["), strconv.Quote(name)...)
 	msg = append(append(append(msg, ','), body...), ']')
-	if err := c.send(msg); err != nil {
-		c.conn.Close() // the reader fails the ack
+	if err := c.wire.send(msg); err != nil {
+		c.wire.close() // the reader fails the ack
 	}
 }
 
@@ -249,8 +284,33 @@ func Answer(raw json.RawMessage) (json.RawMessage, error) {
 	return a.Data, nil
 }
 
-// Close ends the connection.
-func (c *Client) Close() { c.conn.Close() }
+// Close ends the connection without a word, as a client that vanishes does. (A server learns of it at once by a websocket, and after
+// its ping timeout by polling.)
+func (c *Client) Close() { c.wire.close() }
+
+// Leave says that the client goes, and then ends the connection.
+func (c *Client) Leave() {
+	_ = c.wire.send([]byte("41"))
+	_ = c.wire.send([]byte("1"))
+	switch w := c.wire.(type) {
+	case *poller:
+		w.drained()
+	case *upgrader:
+		w.poll.drained()
+	}
+	c.wire.close()
+}
+
+// Upgraded tells whether a socket that began by polling has moved to a websocket; settled is false while that is not decided.
+func (c *Client) Upgraded() (yes, settled bool) {
+	u, ok := c.wire.(*upgrader)
+	if !ok {
+		return false, true
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.moved, u.moved || u.failed.Load()
+}
 
 // Done is closed when the connection has ended and every ack was told.
 func (c *Client) Done() <-chan struct{} { return c.done }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"syscall"
 	"time"
+
+	"github.com/hubbub-chat/hubbub/internal/trial/crowd"
 )
 
 // kill ends the server with SIGKILL at random moments under load, starts it again, and judges at the end.
@@ -18,12 +20,12 @@ func kill(ctx context.Context, o options) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	c, err := gather(ctx, o, s.addr)
+	c, err := crowd.Gather(ctx, o.crowd(s.addr))
 	if err != nil {
-		c.leave()
+		c.Leave()
 		return err
 	}
-	c.talk()
+	c.Talk()
 	rng := rand.New(rand.NewPCG(o.seed, 1))
 	began, slowest := time.Now(), time.Duration(0)
 	for i := range o.kills {
@@ -40,7 +42,7 @@ func kill(ctx context.Context, o options) error {
 	}
 	pause(ctx, time.Second)
 	fmt.Printf("%d kills in %v; slowest start %v\n", o.kills, time.Since(began).Round(time.Second), slowest.Round(time.Millisecond))
-	if err := c.finish(ctx); err != nil {
+	if err := c.Finish(ctx); err != nil {
 		return err
 	}
 	fmt.Println("kill: passed")

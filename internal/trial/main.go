@@ -3,6 +3,8 @@
 //
 //	trial kill   -bin ./hubbub -kills 40 -seed 7 -clients 20 -rooms 4
 //	trial outage -bin ./hubbub-faults -for 60s
+//	trial cluster -bin ./hubbub
+//	trial chaos  -bin ./hubbub -fault redis-killed -scale 1 -seed 7
 package main
 
 import (
@@ -12,7 +14,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
+
+	"github.com/hubbub-chat/hubbub/internal/trial/crowd"
 )
 
 type options struct {
@@ -24,6 +29,17 @@ type options struct {
 	outage  time.Duration
 	pace    time.Duration
 	verbose bool
+
+	fault  string        // chaos: one fault, or all
+	scale  float64       // chaos: of every duration
+	budget int           // chaos: messages in a run
+	floor  time.Duration // chaos: a p99 that is good in any case
+	port   int           // cluster: of the proxy; the nodes follow. 0: free ports
+}
+
+// crowd gives the options of a crowd on one server.
+func (o options) crowd(addr string) crowd.Options {
+	return crowd.Options{Clients: o.clients, Rooms: o.rooms, Seed: o.seed, Pace: o.pace, Addr: addr}
 }
 
 func main() {
@@ -35,7 +51,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("kill or outage?")
+		return errors.New("kill, outage, cluster or chaos?")
 	}
 	var o options
 	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -46,6 +62,11 @@ func run(args []string) error {
 	fs.IntVar(&o.rooms, "rooms", 4, "rooms")
 	fs.DurationVar(&o.outage, "for", time.Minute, "how long the store is away at each level")
 	fs.DurationVar(&o.pace, "pace", 60*time.Millisecond, "between two sends of a client, on average")
+	fs.StringVar(&o.fault, "fault", "all", "chaos: the one fault to try")
+	fs.Float64Var(&o.scale, "scale", 1, "chaos: what every duration is multiplied by")
+	fs.IntVar(&o.budget, "budget", 15000, "chaos: messages in a run, at most")
+	fs.DurationVar(&o.floor, "floor", 50*time.Millisecond, "chaos: a p99 up to this is good, whatever it was in calm")
+	fs.IntVar(&o.port, "port", 3000, "cluster: the proxy's port; the nodes have the next three")
 	fs.BoolVar(&o.verbose, "v", false, "show the server's log")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -53,14 +74,27 @@ func run(args []string) error {
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano())%1_000_000 + 1
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	fmt.Printf("seed %d, %d clients, %d rooms\n", o.seed, o.clients, o.rooms)
+	if args[0] != "cluster" {
+		fmt.Printf("seed %d, %d clients, %d rooms\n", o.seed, o.clients, o.rooms)
+	}
 	switch args[0] {
+	case "cluster":
+		return serveCluster(ctx, o)
+	case "chaos":
+		return chaos(ctx, o)
 	case "kill":
 		return kill(ctx, o)
 	case "outage":
 		return outage(ctx, o)
 	}
-	return fmt.Errorf("there is no trial %q: kill or outage", args[0])
+	return fmt.Errorf("there is no trial %q: kill, outage, cluster or chaos", args[0])
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hubbub-chat/hubbub/internal/trial/crowd"
 )
 
 // The levels at which the store fails. The file is read by a server that was built for it (-tags faults), and outlives its restart.
@@ -49,12 +51,12 @@ func outage(ctx context.Context, o options) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	c, err := gather(ctx, o, s.addr)
+	c, err := crowd.Gather(ctx, o.crowd(s.addr))
 	if err != nil {
-		c.leave()
+		c.Leave()
 		return err
 	}
-	c.talk()
+	c.Talk()
 	pause(ctx, 2*time.Second)
 	for _, trial := range []struct {
 		level   string
@@ -64,7 +66,7 @@ func outage(ctx context.Context, o options) error {
 			return fmt.Errorf("store %s, restart %v: %w", trial.level, trial.restart, err)
 		}
 	}
-	if err := c.finish(ctx); err != nil {
+	if err := c.Finish(ctx); err != nil {
 		return err
 	}
 	fmt.Println("outage: passed")
@@ -73,9 +75,8 @@ func outage(ctx context.Context, o options) error {
 
 // level is one outage: the node says so within 5 s, sends are acked and delivered all the while (unless it restarts: what cannot be known
 // then is refused, and acked later), and when the store is back the node resumes where it paused.
-func level(ctx context.Context, o options, s *server, c *crowd, st store, level string, restart bool) error {
+func level(ctx context.Context, o options, s *server, c *crowd.Crowd, st store, level string, restart bool) error {
 	_, lines := s.linesSince(0)
-	c.late()
 	if err := st.set(level); err != nil {
 		return err
 	}
@@ -92,10 +93,11 @@ func level(ctx context.Context, o options, s *server, c *crowd, st store, level 
 			return fmt.Errorf("after the restart: %w", err)
 		}
 	}
-	acked := c.acks()
-	c.late()
+	acked := c.Acks()
+	from := time.Now()
 	pause(ctx, o.outage)
-	during, late := c.acks()-acked, c.late()
+	during := c.Acks() - acked
+	_, late := c.Delays(from, time.Now())
 	if !restart && (during == 0 || len(late) == 0) {
 		return fmt.Errorf("%d sends acked and %d messages seen while the store was away", during, len(late))
 	}
@@ -111,7 +113,7 @@ func level(ctx context.Context, o options, s *server, c *crowd, st store, level 
 	}
 	if restart {
 		pause(ctx, 2*time.Second)
-		if c.acks() == acked+during {
+		if c.Acks() == acked+during {
 			return errors.New("nothing is acked after the outage")
 		}
 	}
@@ -121,7 +123,7 @@ func level(ctx context.Context, o options, s *server, c *crowd, st store, level 
 		return err
 	}
 	fmt.Printf("store %-6s restart %-5v for %v: told after %v; %d acked, %d seen meanwhile, late p50 %v p99 %v; ok %v after its return; %s\n", level, restart,
-		o.outage, told.Round(time.Millisecond), during, len(late), quantile(late, 0.5), quantile(late, 0.99), back.Round(time.Millisecond), where)
+		o.outage, told.Round(time.Millisecond), during, len(late), crowd.Quantile(late, 0.5), crowd.Quantile(late, 0.99), back.Round(time.Millisecond), where)
 	return nil
 }
 

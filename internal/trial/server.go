@@ -20,7 +20,7 @@ import (
 // server is the process under trial: always the same data directory and address.
 type server struct {
 	bin, data, addr string
-	env             []string
+	args, env       []string
 	verbose         bool
 	cmd             *exec.Cmd
 	exited          chan struct{}
@@ -42,9 +42,12 @@ func newServer(o options, env ...string) (*server, error) {
 	return &server{bin: o.bin, data: dir, addr: l.Addr().String(), env: env, verbose: o.verbose}, nil
 }
 
+// plenty are the limits that a crowd on one address would meet.
+var plenty = [...]string{"--reserve-bytes", "0", "--events-per-user", "1000", "--events-per-socket", "1000"}
+
 // start runs the server and waits until it is ready.
 func (s *server) start(ctx context.Context) error {
-	s.cmd = exec.Command(s.bin, "serve", "--listen", s.addr, "--data", s.data, "--reserve-bytes", "0", "--events-per-user", "1000", "--events-per-socket", "1000")
+	s.cmd = exec.Command(s.bin, append(append([]string{"serve", "--listen", s.addr, "--data", s.data}, plenty[:]...), s.args...)...)
 	s.cmd.Env = append(os.Environ(), s.env...)
 	out, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -105,11 +108,32 @@ func (s *server) linesSince(n int) ([]string, int) {
 
 // kill ends the process with SIGKILL, or with the given signal, and waits for its end.
 func (s *server) kill(sig syscall.Signal) {
-	if s.cmd == nil || s.cmd.Process == nil {
+	if s.exited == nil {
 		return
 	}
 	_ = s.cmd.Process.Signal(sig)
 	<-s.exited
+}
+
+// signal sends a signal, if the process is there.
+func (s *server) signal(sig syscall.Signal) error {
+	if !s.runs() {
+		return nil
+	}
+	return s.cmd.Process.Signal(sig)
+}
+
+// runs says whether the process is there.
+func (s *server) runs() bool {
+	if s.exited == nil {
+		return false
+	}
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 // remove ends the process and removes its data.
