@@ -147,6 +147,13 @@ func (p *partition) watch(ready bool) {
 	}
 }
 
+// silent says whether digests fail to come.
+func (p *partition) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.heard) > p.hub.cfg.Times.Silence
+}
+
 // tails says whether the fallback is on.
 func (p *partition) tails() bool {
 	p.mu.Lock()

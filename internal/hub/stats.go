@@ -7,6 +7,7 @@ type Stats struct {
 	OpenRooms    int64 // now
 	Listeners    int64 // now
 	Tailing      int64 // now: partitions that this node tails itself for want of digests
+	Silent       int64 // now: partitions of which no digest has come for too long, with rooms open in them or not
 	Fallbacks    int64 // times that began
 	Passes       int64 // readings of the log, each for any number of rooms
 	Fills        int64 // rooms that such a reading was begun for, or joined
@@ -30,7 +31,13 @@ type counters struct {
 // Stats gives the counters.
 func (h *Hub) Stats() Stats {
 	c := &h.count
-	return Stats{OpenRooms: c.openRooms.Load(), Listeners: c.listeners.Load(), Tailing: c.tailing.Load(), Fallbacks: c.fallbacks.Load(),
+	silent := int64(0)
+	for _, p := range h.parts {
+		if p.silent() {
+			silent++
+		}
+	}
+	return Stats{Silent: silent, OpenRooms: c.openRooms.Load(), Listeners: c.listeners.Load(), Tailing: c.tailing.Load(), Fallbacks: c.fallbacks.Load(),
 		Passes: c.passes.Load(), Fills: c.fills.Load(), Resets: c.resets.Load(), OpenRetries: c.openRetries.Load(),
 		AheadDropped: c.aheadDropped.Load(), Copies: c.copies.Load(), Forgotten: c.forgotten.Load(), Delivered: c.delivered.Load(),
 		Replays: c.replays.Load(), Gaps: c.gaps.Load(), Malformed: c.malformed.Load()}

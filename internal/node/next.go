@@ -156,5 +156,8 @@ func begin(ctx context.Context, c config.Config, was chat.LogInfo) (info chat.Lo
 		return info, err
 	}
 	o.AllowSingleBroker = c.SingleBroker
+	if n := len(was.Partitions); o.Partitions == 0 && n > 1 { // a disk has one, which is no count for a cluster
+		o.Partitions = n
+	}
 	return msglog.NextKafka(ctx, o, next)
 }

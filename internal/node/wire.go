@@ -94,7 +94,7 @@ func newSockets(c config.Config, door httpd.Admission, logger *slog.Logger) *soc
 func (n *Node) watch() {
 	h, e := n.health, n.engines
 	h.log = func(ctx context.Context) error { return logHealth(ctx, n) }
-	h.silent = func() int64 { return n.hub.Stats().Tailing }
+	h.silent = func() int64 { return n.hub.Stats().Silent }
 	h.bus, h.saving, h.tell, h.refuse = e.bus.Ping, n.persister.State, n.gateway.SetStatus, n.log.refuse
 	h.store = func(ctx context.Context) error {
 		_, err := e.store.State(ctx)
