@@ -68,6 +68,18 @@ func TestRedisClusterSlotsMove(t *testing.T) {
 	for _, n := range nodes {
 		clients = append(clients, single(t, hostport(n)))
 	}
+	restless, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // channels come and go meanwhile
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-restless:
+				return
+			default:
+				b.Subscribe(room(manyRooms+i%500), func([]byte) {})()
+			}
+		}
+	}()
 	to := command(t, clients[1], "CLUSTER", "MYID")
 	for slot := range 2000 { // they lie on the first node
 		for _, i := range []int{1, 0, 2} {
@@ -77,6 +89,8 @@ func TestRedisClusterSlotsMove(t *testing.T) {
 			command(t, clients[i], "CLUSTER", "SETSLOT", strconv.Itoa(slot), "NODE", to)
 		}
 	}
+	close(restless)
+	<-stopped
 	allHear(t, a, cs)
 	eventually(t, "all is well", func() bool { return a.Ping(t.Context()) == nil && b.Ping(t.Context()) == nil })
 }

@@ -152,12 +152,12 @@ type refusal struct{ what string }
 
 func (r *refusal) Error() string { return r.what }
 
-// suits checks the version of every node, and that this user may publish.
+// suits checks the version and the role of every node, and that this user may publish.
 func (r *Redis) suits(ctx context.Context) error {
 	nodes := 0
 	var last error
 	for addr, node := range r.client.Nodes() {
-		text, err := node.Do(ctx, node.B().Info().Section("server").Build()).ToString()
+		text, err := node.Do(ctx, node.B().Info().Build()).ToString()
 		if err != nil { // a node of a cluster may be away
 			last = err
 			continue
@@ -167,6 +167,9 @@ func (r *Redis) suits(ctx context.Context) error {
 		major, _, _ := strings.Cut(version, ".")
 		if n, err := strconv.Atoi(major); err != nil || n < leastRedis {
 			return &refusal{fmt.Sprintf("%s runs version %q, and the bus needs sharded Pub/Sub: use Redis %d or later", addr, version, leastRedis)}
+		}
+		if infoField(text, "role") == "slave" && r.client.Mode() != rueidis.ClientModeCluster {
+			return &refusal{"this is a replica, and what is published on it reaches nobody else: give the address of its master, or of Sentinels with ?sentinel=MASTER"}
 		}
 	}
 	if nodes == 0 {

@@ -98,6 +98,9 @@ func TestOpenRedisRefuses(t *testing.T) {
 	plain := enginetest.Redis(t)
 	rest := func(addr string) string { return strings.TrimPrefix(addr, "redis://") }
 	other := enginetest.NewRedis(t)
+	replica := enginetest.NewRedis(t, "--replicaof", "127.0.0.1", "1")
+	silent := enginetest.NewRedis(t)
+	must(t, silent.Pause())
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	must(t, gone.Close())
@@ -112,6 +115,8 @@ func TestOpenRedisRefuses(t *testing.T) {
 		"no such host":       {"redis://no-such-host.invalid", "can not be reached"},
 		"no cluster":         {plain + "," + rest(other.Addr()), "name one host"},
 		"no sentinel":        {plain + "?sentinel=mymaster", "no Sentinel there"},
+		"a replica":          {replica.Addr(), "address of its master"},
+		"silent":             {silent.Addr(), "can not be reached"},
 		"too old":            {"redis://" + impostor(t, oldRedis), "Redis 7 or later"},
 		"ends connections":   {"redis://" + impostor(t, func(string) string { return "" }), "rediss://"},
 	} {
