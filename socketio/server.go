@@ -71,6 +71,9 @@ func (srv *Server) Connections() int { return srv.engine.Sessions() }
 // Waiting is the number of connections that have joined no namespace yet.
 func (srv *Server) Waiting() int { return srv.waiting.count() }
 
+// Drain refuses new connections from now on, with 503, so that their clients try again elsewhere. Those there are go on, until Close.
+func (srv *Server) Drain() { srv.engine.Drain() }
+
 // Close ends every connection ("server shutting down"), so that the clients come back by themselves, and waits until their
 // OnDisconnect handlers have run, or until ctx ends, whose error it then returns.
 func (srv *Server) Close(ctx context.Context) error {

@@ -70,7 +70,7 @@ func (p Proxies) Client(r *http.Request) netip.Addr {
 // Loopback says whether r came from this machine itself: a forwarded request never does.
 func (p Proxies) Loopback(r *http.Request) bool {
 	addr, ok := peer(r.RemoteAddr)
-	for _, h := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Via"} {
+	for _, h := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Via", HopHeader} {
 		if r.Header.Get(h) != "" {
 			return false
 		}

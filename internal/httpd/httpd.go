@@ -15,6 +15,7 @@ import (
 type Config struct {
 	App          fs.FS // the built page; nil: it was not built
 	Socket       http.Handler
+	Forward      *Forwarder // lets other nodes forward to Socket; nil: they may not
 	Health       func() Health
 	Metrics      http.Handler
 	MetricsToken string // opens /metrics from beyond loopback
@@ -24,6 +25,9 @@ type Config struct {
 // New gives the handler of a node's listener.
 func New(c Config) http.Handler {
 	mux := http.NewServeMux()
+	if c.Forward != nil {
+		c.Socket = c.Forward.Accept(c.Socket)
+	}
 	mux.Handle("/socket.io/", c.Socket)
 	mux.Handle("/socket.io", c.Socket)
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })

@@ -62,7 +62,8 @@ type Options struct {
 	// empty one refuses the handshake. Default: 20 characters, 120 random bits.
 	NewID func() string
 	// Foreign is called for a session id that is not known here, before the
-	// client is told so. True: it took the request over.
+	// client is told so, and after CORS and Allow have judged the request.
+	// True: it took the request over.
 	Foreign func(w http.ResponseWriter, r *http.Request, sid string) bool
 	// Release is called once nothing of the session remains: Handler.Close
 	// has returned and every connection and request of it is gone. It may run

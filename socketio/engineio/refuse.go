@@ -54,9 +54,16 @@ func (r Refusal) filled() *Refusal {
 	return &r
 }
 
-// write answers with the refusal: JSON for a polling client, plain text and a
+// UnknownSession is the answer to a request whose session id names no session:
+// the client opens a new one.
+func UnknownSession() *Refusal { return unknownSession() }
+
+// Write answers with the refusal: JSON for a polling client, plain text and a
 // closed connection for a websocket, as the reference server does. The status
-// is the refusal's own on both.
+// is the refusal's own on both. For a handler beside the server, such as
+// Options.Foreign.
+func (r *Refusal) Write(w http.ResponseWriter, req *http.Request) { r.filled().write(w, req) }
+
 func (r *Refusal) write(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	var body []byte

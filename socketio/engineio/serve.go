@@ -25,14 +25,25 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s := srv.lookup(sid)
 	if s == nil || !s.hold() {
-		if srv.opts.Foreign != nil && srv.opts.Foreign(w, r, sid) {
-			return
-		}
-		unknownSession().write(w, r)
+		srv.serveUnknown(w, r, sid)
 		return
 	}
 	defer s.unhold()
 	s.serve(w, r, query)
+}
+
+// serveUnknown answers a request whose session is not here.
+func (srv *Server) serveUnknown(w http.ResponseWriter, r *http.Request, sid string) {
+	if srv.opts.Foreign != nil {
+		if refusal := srv.allow(r); refusal != nil {
+			refusal.write(w, r)
+			return
+		}
+		if srv.opts.Foreign(w, r, sid) {
+			return
+		}
+	}
+	unknownSession().write(w, r)
 }
 
 // verify checks what needs no session, in the order of the reference server.

@@ -37,7 +37,8 @@ type Server struct {
 	mu       sync.Mutex // guards all below
 	sessions map[string]*Session
 	alive    int           // sessions that have not been released
-	closing  bool          // no new sessions
+	draining bool          // no new sessions
+	closing  bool          // nor will those there are stay
 	idle     chan struct{} // closed when closing and alive is 0
 }
 
@@ -58,6 +59,14 @@ func (srv *Server) Sessions() int {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	return len(srv.sessions)
+}
+
+// Drain refuses new sessions from now on, with 503: their clients try again, and
+// a balancer may send them elsewhere. Those there are go on, until Close.
+func (srv *Server) Drain() {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.draining = true
 }
 
 // Close refuses new sessions, closes all others (ShuttingDown) and waits until
@@ -145,7 +154,7 @@ func (srv *Server) newSession(r *http.Request, query url.Values) (*Session, *Ref
 func (srv *Server) register(s *Session) *Refusal {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	if srv.closing {
+	if srv.closing || srv.draining {
 		return shuttingDown().filled()
 	}
 	if srv.sessions[s.id] != nil {

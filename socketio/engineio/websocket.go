@@ -60,6 +60,7 @@ func (c *wsConn) accept(w http.ResponseWriter, r *http.Request) error {
 	up := ws.HTTPUpgrader{
 		Timeout:  o.WriteTimeout,
 		Protocol: func(string) bool { return true },
+		Header:   w.Header(), // what handlers in front have set
 	}
 	conn, rw, _, err := up.Upgrade(r, w)
 	if err != nil {
