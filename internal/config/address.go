@@ -39,7 +39,9 @@ var (
 func (c *Config) Shared() bool { return c.Log.Scheme != logSchemes[0] }
 
 // ParseLog reads the address of a log that another flag names.
-func ParseLog(flagName, text string) (Address, error) { return parseAddress(flagName, text, logSchemes) }
+func ParseLog(flagName, text string) (Address, error) {
+	return parseAddress(flagName, text, logSchemes)
+}
 
 // parseAddress takes an engine's address apart.
 func parseAddress(flagName, text string, known []string) (Address, error) {

@@ -54,7 +54,7 @@ func TestTheNextGenerationOfADisk(t *testing.T) {
 	}
 	d, info := open()
 	defer d.Close()
-	if p := info.Partitions[0]; info.ID != old.ID || info.Generation != 2 || p.Last >= p.First || p.First <= last {
+	if p := info.Partitions[0]; info.ID == old.ID || info.Generation != 2 || p.Last >= p.First || p.First <= last {
 		t.Errorf("the next generation is %+v, the old one ended at %d", info, last)
 	}
 	if first := say(d); first <= last || first.Generation() != 2 {

@@ -43,6 +43,10 @@ func (n *Node) socketMetrics() []metric {
 	return []metric{
 		{"sockets", "Open connections.", false, func() float64 { return float64(n.gate.Sockets()) }},
 		{"sockets_waiting", "Connections that have not sent CONNECT.", false, func() float64 { return float64(n.sockets.Waiting()) }},
+		{"forwarded_total", "Requests passed on to the node of their session.", true, func() float64 { return float64(n.forward.Stats().Forwarded) }},
+		{"forwards_failed_total", "Requests whose session's node did not answer.", true, func() float64 { return float64(n.forward.Stats().Failed) }},
+		{"forwards_refused_total", "Requests said to come from a node, and not believed.", true, func() float64 { return float64(n.forward.Stats().Refused) }},
+		{"forwards_open", "Requests and websockets being passed on.", false, func() float64 { return float64(n.forward.Stats().Open) }},
 		{"rooms_open", "Rooms open on this node.", false, func() float64 { return float64(n.hub.Stats().OpenRooms) }},
 		{"listeners", "Subscriptions of sockets to rooms.", false, func() float64 { return float64(n.hub.Stats().Listeners) }},
 		{"delivered_total", "Events handed to sockets live.", true, func() float64 { return float64(n.hub.Stats().Delivered) }},

@@ -43,6 +43,11 @@ func NextGeneration(ctx context.Context, c config.Config, o NextOptions) error {
 		return err
 	}
 	info, err := begin(ctx, c, st.Log)
+	if err != nil && o.AcceptLoss { // a generation that has begun is as good, where the store may lack the end of the one before
+		if newer, _, lookErr := look(ctx, c, c.Log, 0); lookErr == nil && newer.Generation > st.Log.Generation {
+			info, err = newer, nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -60,7 +65,7 @@ func finished(ctx context.Context, c config.Config, at config.Address, st chat.A
 	if running > 0 {
 		return fmt.Errorf("%d nodes still run on the log %s: stop them first", running, at)
 	}
-	if err == nil && info.ID == st.Log.ID && info.Generation == st.Log.Generation+1 && empty(info) {
+	if err == nil && at.Scheme == "disk" && info.Generation == st.Log.Generation+1 && empty(info) {
 		return nil // an earlier run came as far as this, and looked before
 	}
 	if err == nil && (info.ID != st.Log.ID || info.Generation != st.Log.Generation) {
@@ -141,15 +146,18 @@ func begin(ctx context.Context, c config.Config, was chat.LogInfo) (info chat.Lo
 	switch c.Log.Scheme {
 	case "disk":
 		info, _, err = look(ctx, c, c.Log, 0)
-		if err == nil && info.ID != was.ID {
-			return info, errors.New("a disk log can only follow on itself; for another directory, move the old one there")
-		}
-		if err == nil && info.Generation == was.Generation {
+		switch {
+		case err != nil:
+			return info, err
+		case info.ID == was.ID && info.Generation == was.Generation:
 			if err = msglog.NextDisk(c.Log.Rest, was.Generation); err == nil {
 				info, _, err = look(ctx, c, c.Log, 0)
 			}
+			return info, err
+		case info.Generation == next && empty(info): // an earlier run made it
+			return info, nil
 		}
-		return info, err
+		return info, errors.New("a disk log can only follow on itself: this directory holds another one")
 	}
 	o, err := msglog.ParseKafka(c.Log.Full())
 	if err != nil {

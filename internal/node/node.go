@@ -18,6 +18,7 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/config"
 	"github.com/hubbub-chat/hubbub/internal/gateway"
 	"github.com/hubbub-chat/hubbub/internal/history"
+	"github.com/hubbub-chat/hubbub/internal/httpd"
 	"github.com/hubbub-chat/hubbub/internal/hub"
 	"github.com/hubbub-chat/hubbub/internal/persist"
 	"github.com/hubbub-chat/hubbub/internal/relay"
@@ -48,6 +49,7 @@ type Node struct {
 	gateway   *gateway.Gateway
 	gate      *auth.Gate
 	sockets   *socketio.Server
+	forward   *httpd.Forwarder
 	health    *health
 	server    *http.Server
 }
@@ -128,8 +130,11 @@ func (n *Node) stop() {
 	n.health.drain()
 	ctx, cancel := context.WithTimeout(context.Background(), n.conf.Drain+5*time.Second)
 	defer cancel()
+	n.sockets.Drain()
+	passing := make(chan error, 1) // what this node forwards to others leaves in the same window
+	go func() { passing <- n.forward.Drain(ctx, n.conf.Drain) }()
 	err := n.gateway.Drain(ctx, n.conf.Drain)
-	err = errors.Join(err, n.sockets.Close(ctx), n.server.Shutdown(ctx))
+	err = errors.Join(err, <-passing, n.sockets.Close(ctx), n.server.Shutdown(ctx))
 	if err != nil {
 		n.logger.Warn("some sockets had to be cut off", "error", err)
 		n.server.Close()

@@ -67,23 +67,30 @@ func (n *Node) wireDoor(ctx context.Context, info chat.LogInfo, times chat.Times
 	}
 	n.gate = auth.NewGate(auth.GateLimits{Sockets: l.Sockets, PerAddress: l.SocketsPerAddress, Handshakes: l.Handshakes}, proxies,
 		func() int { return n.sockets.Waiting() })
-	n.sockets = newSockets(n.conf, httpd.Admission{Origins: origins, Gate: n.gate}, n.logger)
+	advertised, err := auth.ParseNodeAddress(n.conf.Advertise)
+	if err != nil {
+		return err
+	}
+	n.forward = httpd.NewForwarder(httpd.Forwarding{Secret: n.engines.secret, Advertise: advertised, Proxies: proxies, MaxPayload: l.PayloadBytes,
+		PingInterval: n.conf.PingInterval, PingTimeout: n.conf.PingTimeout, MaxOpen: l.Sockets, Logger: n.logger})
+	n.sockets = newSockets(n.conf, httpd.Admission{Origins: origins, Gate: n.gate}, n.forward, n.logger)
 	n.gateway.Bind(n.sockets.Of("/"))
 	n.watch()
 	var app fs.FS
 	if files, ok := web.App(); ok {
 		app = files
 	}
-	n.server = httpd.NewServer(httpd.New(httpd.Config{App: app, Socket: n.sockets, Health: n.health.get, Metrics: n.metrics(),
+	n.server = httpd.NewServer(httpd.New(httpd.Config{App: app, Socket: n.sockets, Forward: n.forward, Health: n.health.get, Metrics: n.metrics(),
 		MetricsToken: n.conf.MetricsToken, Proxies: proxies}))
 	n.server.ErrorLog = slog.NewLogLogger(n.logger.Handler(), slog.LevelDebug)
 	return nil
 }
 
 // newSockets makes the Socket.IO server with the official client beside it.
-func newSockets(c config.Config, door httpd.Admission, logger *slog.Logger) *socketio.Server {
+func newSockets(c config.Config, door httpd.Admission, forward *httpd.Forwarder, logger *slog.Logger) *socketio.Server {
 	o := socketio.Options{MaxDepth: 2*c.Limits.JSONDepth + 32, Engine: engineio.Options{PingInterval: c.PingInterval, PingTimeout: c.PingTimeout,
-		MaxPayload: c.Limits.PayloadBytes, MaxQueue: c.Limits.QueueBytes, CORS: door.CORS, Allow: door.Allow, Admit: door.Admit, Logger: logger}}
+		MaxPayload: c.Limits.PayloadBytes, MaxQueue: c.Limits.QueueBytes, CORS: door.CORS, Allow: door.Allow, Admit: door.Admit,
+		NewID: forward.NewID, Foreign: forward.Foreign, Logger: logger}}
 	if bundle, version, ok := web.ClientBundle(); ok {
 		o.ClientBundle, o.BundleVersion = bundle, version
 	}

@@ -89,8 +89,8 @@ func EnsureManifest(dir FS, partitions int) (Manifest, error) {
 	return m, writeManifest(dir, m)
 }
 
-// NextManifest begins the generation behind after, with as many partitions, in one step. Another generation than after is *IdentityError:
-// somebody has been there before. The files of the old one are left where they are. Call it under the lock.
+// NextManifest begins the generation behind after, with as many partitions and an id of its own, in one step. Another generation than after
+// is *IdentityError: somebody has been there before. The files of the old one are left where they are. Call it under the lock.
 func NextManifest(dir FS, after int) (Manifest, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
@@ -99,7 +99,12 @@ func NextManifest(dir FS, after int) (Manifest, error) {
 	if m.Generation != after {
 		return m, &IdentityError{Reason: fmt.Sprintf("the log is at generation %d, not %d", m.Generation, after)}
 	}
+	var id ID
+	if _, err := rand.Read(id[:]); err != nil {
+		return m, fmt.Errorf("make a log id: %w", err)
+	}
 	m.Generation++
+	m.ID = id.String()
 	return m, writeManifest(dir, m)
 }
 
