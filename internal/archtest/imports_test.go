@@ -25,7 +25,7 @@ var allowed = map[string]string{
 	"internal/chat/chattest":         "internal/chat",
 	"internal/config":                "",
 	"internal/auth":                  "internal/chat",
-	"internal/httpd":                 "internal/auth internal/chat socketio/engineio",
+	"internal/httpd":                 "internal/auth internal/chat socketio/engineio + socketio",
 	"internal/gateway":               "internal/chat socketio socketio/engineio + internal/auth internal/chat/chattest",
 	"internal/msglog/segment":        "+ internal/msglog/faultfs",
 	"internal/msglog":                "internal/chat internal/msglog/segment + internal/msglog/logtest internal/msglog/faultfs internal/enginetest",
