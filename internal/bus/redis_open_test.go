@@ -93,6 +93,7 @@ func user(rule string, more ...string) []string {
 }
 
 func TestOpenRedisRefuses(t *testing.T) {
+	t.Parallel()
 	locked := enginetest.NewRedis(t, user("weak on >secret ~* &* +@all -spublish", user("mute on >secret ~* resetchannels +@all",
 		"--requirepass", "right secret")...)...)
 	plain := enginetest.Redis(t)
@@ -143,6 +144,7 @@ func TestOpenRedisRefuses(t *testing.T) {
 }
 
 func TestOpenRedisWithPassword(t *testing.T) {
+	t.Parallel()
 	server := enginetest.NewRedis(t, user("ann on >secret ~{x* &{x* -@all +@pubsub +@connection +@read +@write +@scripting +info",
 		"--requirepass", "a/b c")...)
 	rest := strings.TrimPrefix(server.Addr(), "redis://")
@@ -153,6 +155,7 @@ func TestOpenRedisWithPassword(t *testing.T) {
 
 // TestOpenRedisWaitsForOneThatStarts: a node and its Redis may be started at the same moment.
 func TestOpenRedisWaitsForOneThatStarts(t *testing.T) {
+	t.Parallel()
 	server := enginetest.NewRedis(t)
 	must(t, server.Kill())
 	back := make(chan error, 1)

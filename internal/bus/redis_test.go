@@ -28,6 +28,7 @@ func openRedis(t testing.TB, addr, query string, change ...func(*bus.RedisOption
 }
 
 func TestRedis(t *testing.T) {
+	t.Parallel()
 	addr := enginetest.Redis(t)
 	bustest.Run(t, func(t *testing.T, f func(*testing.T, bustest.Harness)) {
 		name := "?name=" + enginetest.Name(t)
@@ -36,6 +37,7 @@ func TestRedis(t *testing.T) {
 }
 
 func TestRedisCluster(t *testing.T) {
+	t.Parallel()
 	nodes := enginetest.NewRedisCluster(t)
 	bustest.Run(t, func(t *testing.T, f func(*testing.T, bustest.Harness)) {
 		name := "?name=" + enginetest.Name(t)
