@@ -65,6 +65,12 @@ func (k *Kafka) start(ctx context.Context, mayMake bool, more []kgo.Opt) (err er
 	if err := k.openTopic(ctx, mayMake); err != nil {
 		return k.sentence(err)
 	}
+	if _, _, err := k.places(ctx); err != nil { // the partitions of a topic that was just made have no leaders for seconds
+		return k.sentence(err)
+	}
+	if err := k.settled(ctx); err != nil {
+		return k.sentence(err)
+	}
 	k.lanes = make([]lane, k.partitions)
 	if k.producer, err = k.newProducer(); err != nil {
 		return k.sentence(err)
@@ -118,6 +124,23 @@ func (k *Kafka) reach(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// settled waits until every partition of a topic that may just have been made tells where it begins and ends.
+func (k *Kafka) settled(ctx context.Context) error {
+	for {
+		asking, cancel := context.WithTimeout(ctx, askWithin)
+		_, _, err := k.places(asking)
+		cancel()
+		if err == nil || ctx.Err() != nil || errors.Is(err, kerr.TopicAuthorizationFailed) {
+			return err
+		}
+		k.refresh(ctx)
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

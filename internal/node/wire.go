@@ -71,6 +71,9 @@ func (n *Node) wireDoor(ctx context.Context, info chat.LogInfo, times chat.Times
 	if err != nil {
 		return err
 	}
+	if n.conf.Advertise == "" && n.conf.Shared() {
+		n.logger.Warn("--advertise is not set: other nodes can not pass a session's requests on to this one, so the load balancer must keep sessions together")
+	}
 	n.forward = httpd.NewForwarder(httpd.Forwarding{Secret: n.engines.secret, Advertise: advertised, Proxies: proxies, MaxPayload: l.PayloadBytes,
 		PingInterval: n.conf.PingInterval, PingTimeout: n.conf.PingTimeout, MaxOpen: l.Sockets, Logger: n.logger})
 	n.sockets = newSockets(n.conf, httpd.Admission{Origins: origins, Gate: n.gate}, n.forward, n.logger)
