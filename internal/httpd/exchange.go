@@ -17,16 +17,13 @@ import (
 // copyChunk is the size of one piece of a relayed body, bytes: small enough to get through within WriteTimeout.
 const copyChunk = 32 << 10
 
-// slack is what the clocks and queues of two nodes may add to a time that the protocol sets.
-const slack = 5 * time.Second
-
 // poll forwards a GET. The node answers it with data, or with its next ping at the latest.
 func (p *passage) poll() {
 	_ = p.rc.SetReadDeadline(time.Time{})
 	_ = p.rc.SetWriteDeadline(time.Time{})
 	req := p.request(p.ctx, http.MethodGet)
 	req.Body = nothing{} // http.Transport repeats a GET whose connection broke, unless it has a body: what the node answered the first time would be lost
-	limit := time.AfterFunc(p.f.conf.PingInterval+p.f.conf.PingTimeout+slack, func() { p.cut(errTime) })
+	limit := time.AfterFunc(p.f.conf.PingInterval+p.f.conf.PingTimeout+p.f.conf.Slack, func() { p.cut(errTime) })
 	defer limit.Stop()
 	p.exchange(req)
 }
@@ -55,7 +52,7 @@ func (nothing) Close() error             { return nil }
 
 // giveUp ends the session at its node, by a packet that no client may send.
 func (p *passage) giveUp() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), p.f.conf.DialTimeout+slack)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), p.f.conf.DialTimeout+p.f.conf.Slack)
 	defer cancel()
 	req := p.request(ctx, http.MethodPost)
 	const ping = "2"
@@ -73,7 +70,7 @@ func (p *passage) post() {
 		(&engineio.Refusal{Status: http.StatusRequestEntityTooLarge, Code: 3, Message: "Payload too large"}).Write(p.w, p.r)
 		return
 	}
-	patience := p.f.conf.WriteTimeout + slack
+	patience := p.f.conf.WriteTimeout + p.f.conf.Slack
 	limit := time.AfterFunc(patience, func() { p.cut(errTime) })
 	defer limit.Stop()
 	body := &upload{p: p, left: int64(p.f.conf.MaxPayload) + 1, progress: func() { limit.Reset(patience) }}

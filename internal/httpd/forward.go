@@ -29,6 +29,7 @@ type Forwarding struct {
 	PingTimeout  time.Duration // 20 s
 	WriteTimeout time.Duration // for which a peer may take or give nothing: 10 s
 	DialTimeout  time.Duration // to reach another node: 2 s
+	Slack        time.Duration // what the queues of two nodes may add to a time that the protocol sets: 5 s
 	MaxOpen      int           // requests and websockets forwarded at a time: 20,000
 
 	TLS    *tls.Config // towards nodes that advertise https; nil: the system's authorities
@@ -39,7 +40,7 @@ func (c Forwarding) withDefaults() Forwarding {
 	for _, d := range []struct {
 		d   *time.Duration
 		def time.Duration
-	}{{&c.PingInterval, 25 * time.Second}, {&c.PingTimeout, 20 * time.Second}, {&c.WriteTimeout, 10 * time.Second}, {&c.DialTimeout, 2 * time.Second}} {
+	}{{&c.PingInterval, 25 * time.Second}, {&c.PingTimeout, 20 * time.Second}, {&c.WriteTimeout, 10 * time.Second}, {&c.DialTimeout, 2 * time.Second}, {&c.Slack, 5 * time.Second}} {
 		if *d.d <= 0 {
 			*d.d = d.def
 		}

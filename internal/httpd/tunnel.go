@@ -32,7 +32,7 @@ func (p *passage) tunnel() {
 		return
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		_ = node.SetReadDeadline(time.Now().Add(slack))
+		_ = node.SetReadDeadline(time.Now().Add(p.f.conf.Slack))
 		if err := p.relay(res); errors.Is(err, errProof) {
 			p.broken(err)
 		}
@@ -53,10 +53,11 @@ func (p *passage) tunnel() {
 }
 
 // shake dials the node and asks it for a websocket. early is what came right behind its answer.
-func (p *passage) shake() (conn net.Conn, early []byte, res *http.Response, err error) {
-	ctx, cancel := context.WithTimeout(p.ctx, 2*p.f.conf.DialTimeout+slack)
+func (p *passage) shake() (_ net.Conn, early []byte, res *http.Response, err error) {
+	ctx, cancel := context.WithTimeout(p.ctx, 2*p.f.conf.DialTimeout+p.f.conf.Slack)
 	defer cancel()
-	if conn, err = p.f.dial(ctx, p.node); err != nil {
+	conn, err := p.f.dial(ctx, p.node)
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -202,7 +203,7 @@ func (t *pipe) rush(dst, src net.Conn) error {
 // read reads within the time in which a live session must have had a ping or a pong.
 func (t *pipe) read(src net.Conn, b []byte) (int, error) {
 	t.mu.Lock()
-	until := time.Now().Add(t.p.f.conf.PingInterval + t.p.f.conf.PingTimeout + slack)
+	until := time.Now().Add(t.p.f.conf.PingInterval + t.p.f.conf.PingTimeout + t.p.f.conf.Slack)
 	if !t.last.IsZero() {
 		until = t.last
 	}
