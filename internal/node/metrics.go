@@ -51,8 +51,6 @@ func (n *Node) socketMetrics() []metric {
 		{"listeners", "Subscriptions of sockets to rooms.", false, func() float64 { return float64(n.hub.Stats().Listeners) }},
 		{"delivered_total", "Events handed to sockets live.", true, func() float64 { return float64(n.hub.Stats().Delivered) }},
 		{"replays_total", "Resumes of a room.", true, func() float64 { return float64(n.hub.Stats().Replays) }},
-		{"forwarded_total", "Requests passed on to their session's node.", true, func() float64 { return float64(n.forward.Stats().Forwarded) }},
-		{"forwards_failed_total", "Requests whose node could not be reached.", true, func() float64 { return float64(n.forward.Stats().Failed) }},
 		{"gaps_total", "Explicit gaps told to clients.", true, func() float64 { return float64(n.hub.Stats().Gaps) }},
 	}
 }
