@@ -120,7 +120,11 @@ func (r *attempt) people() crowd.Options {
 	pace := max(r.o.pace, time.Duration(float64(total)*float64(r.o.clients)/float64(r.o.budget)*1.1))
 	return crowd.Options{Clients: r.o.clients, Rooms: r.o.rooms, Seed: r.o.seed, Pace: pace, Budget: r.o.budget, Restless: 30 * time.Second,
 		Way: func(i int) (string, client.Transport) {
-			return r.d.addr, [...]client.Transport{client.Polling, client.WebSocket, client.Polling, client.Upgrade}[i%4]
+			by := [...]client.Transport{client.Polling, client.WebSocket, client.Polling, client.Upgrade}[i%4]
+			if r.o.direct && by != client.WebSocket {
+				return r.d.nodes[i%nodes].addr, by
+			}
+			return r.d.addr, by
 		},
 		Watchers: r.d.addrs(), Visitors: 2, VisitorsAddr: r.d.addr}
 }

@@ -34,6 +34,7 @@ type options struct {
 	scale  float64       // chaos: of every duration
 	budget int           // chaos: messages in a run
 	floor  time.Duration // chaos: a p99 that is good in any case
+	direct bool          // chaos: polling straight to one node, without the proxy
 	port   int           // cluster: of the proxy; the nodes follow. 0: free ports
 }
 
@@ -66,6 +67,7 @@ func run(args []string) error {
 	fs.Float64Var(&o.scale, "scale", 1, "chaos: what every duration is multiplied by")
 	fs.IntVar(&o.budget, "budget", 15000, "chaos: messages in a run, at most")
 	fs.DurationVar(&o.floor, "floor", 50*time.Millisecond, "chaos: a p99 up to this is good, whatever it was in calm")
+	fs.BoolVar(&o.direct, "direct", false, "chaos: let a client that polls stay at one node, to tell faults of forwarding from others")
 	fs.IntVar(&o.port, "port", 3000, "cluster: the proxy's port; the nodes have the next three")
 	fs.BoolVar(&o.verbose, "v", false, "show the server's log")
 	if err := fs.Parse(args[1:]); err != nil {

@@ -66,7 +66,7 @@ func (s *server) start(ctx context.Context) error {
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("the server ended while starting: %s", strings.Join(s.tail(5), " | "))
+			return fmt.Errorf("the server ended while starting: %s", strings.Join(s.tail(40), " | "))
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):

@@ -70,24 +70,29 @@ func Gather(ctx context.Context, o Options) (*Crowd, error) {
 	for i := range o.Visitors {
 		c.Visitors = append(c.Visitors, c.add(newPerson(fmt.Sprintf("v%02d", i), o.VisitorsAddr, client.WebSocket, o.Seed, o.Pace, 0)))
 	}
+	ctx, cancel := context.WithTimeout(ctx, gatherWithin)
+	defer cancel()
 	for i := range o.Rooms {
 		var made struct{ Room struct{ ID string } }
 		err := c.People[0].Call(ctx, "room:create", map[string]any{"clientId": newID(), "name": fmt.Sprintf("trial %d", i)},
 			func(raw json.RawMessage) { _ = json.Unmarshal(raw, &made) })
 		if err != nil || made.Room.ID == "" {
-			return c, fmt.Errorf("make a room: %w", errors.Join(err, errors.New("no id")))
+			return c, fmt.Errorf("make a room: %w", errors.Join(err, c.People[0].trouble()))
 		}
 		c.Rooms = append(c.Rooms, made.Room.ID)
 	}
 	return c, c.each(func(p *Person) error {
 		for _, room := range c.Rooms {
 			if err := p.join(ctx, room); err != nil {
-				return fmt.Errorf("%s joins: %w", p.Name, err)
+				return fmt.Errorf("%s joins: %w", p.Name, errors.Join(err, p.trouble()))
 			}
 		}
 		return nil
 	})
 }
+
+// gatherWithin bounds the making of rooms and the joining.
+const gatherWithin = 90 * time.Second
 
 func (c *Crowd) add(p *Person) *Person {
 	c.People = append(c.People, p)

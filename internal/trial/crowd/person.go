@@ -160,6 +160,13 @@ func (p *Person) Connected() (user string, yes bool) {
 	return p.user, p.conn != nil
 }
 
+// trouble says why the person could not connect, and what he was refused.
+func (p *Person) trouble() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Errorf("%s (%v): the last attempt to connect gave %v; refusals %v", p.Name, p.by, p.lastError, p.refused)
+}
+
 // hear takes an event.
 func (p *Person) hear(name string, data json.RawMessage) {
 	var e event
