@@ -53,6 +53,7 @@ type setup struct {
 	forward   func(*httpd.Forwarding)
 	engine    func(*engineio.Options)
 	perClient int
+	tight     bool // little room in the kernel for what clients do not take
 }
 
 func newMember(t testing.TB, s setup) *member {
@@ -126,6 +127,12 @@ func (m *member) serve(t testing.TB, l net.Listener, s setup, origins *auth.Orig
 	m.http.Listener.Close()
 	m.http.Listener, m.http.Config = l, httpd.NewServer(httpd.New(httpd.Config{Socket: seen, Forward: m.forward, Proxies: proxies,
 		Health: func() httpd.Health { return httpd.Health{State: httpd.StateOK} }}))
+	if s.tight {
+		m.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+			_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
+			return ctx
+		}
+	}
 	if s.tls {
 		m.http.StartTLS()
 	} else {

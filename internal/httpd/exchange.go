@@ -36,8 +36,11 @@ func (p *passage) exchange(req *http.Request) {
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, errPeer), p.r.Context().Err() != nil:
+	case errors.Is(err, errPeer):
 		// The node may believe that its answer has arrived. A client that tries again must not go on behind what it never got.
+		p.giveUp()
+	case p.r.Context().Err() != nil: // the client hung up, or stopped in the middle of its body
+		engineio.UnknownSession().Write(p.w, p.r)
 		p.giveUp()
 	case !errors.Is(err, errHalf):
 		p.broken(err)
@@ -104,10 +107,14 @@ func (u *upload) Read(b []byte) (int, error) {
 	n, err := u.p.r.Body.Read(b[:min(int64(len(b)), u.left)])
 	u.left -= int64(n)
 	u.progress()
-	if err != nil {
-		// Whatever is read from now on is net/http's look-out for a client that hangs up.
+	switch {
+	case err == io.EOF:
+		// What is read from now on is net/http's look-out for a client that hangs up.
 		u.over = true
 		_ = u.p.rc.SetReadDeadline(time.Time{})
+	case err != nil:
+		u.over = true
+		_ = u.p.rc.SetReadDeadline(time.Now()) // net/http does not wait for the rest either
 	}
 	return n, err
 }

@@ -294,8 +294,7 @@ func (p *passage) broken(err error) {
 		err = cause
 	}
 	switch {
-	case p.r.Context().Err() != nil:
-		return // the client has gone
+	case p.r.Context().Err() != nil: // the client has gone: nobody's fault
 	case errors.Is(err, errStopping) && p.r.Method == http.MethodGet && !p.upgrade:
 		// A poll ends as it does when its own node stops: with a close packet.
 		h := p.w.Header()

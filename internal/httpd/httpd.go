@@ -49,6 +49,10 @@ func NewServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
 }
 
+// bodyWithin is how long net/http may wait for the body of a request that was answered without it. What reads a body sets a time of its
+// own.
+const bodyWithin = 10 * time.Second
+
 // policy allows the page its own files and its own socket, and nothing inline.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 	"manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -56,6 +60,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // secure sets what every answer carries. Client bundles under /socket.io/ are for other pages too and keep CORS to the protocol.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
+		}
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		if !strings.HasPrefix(r.URL.Path, "/socket.io") {

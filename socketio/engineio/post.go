@@ -99,7 +99,8 @@ func (s *Session) readBody(p *post, r *http.Request) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	body := s.srv.buffers.get()
-	defer s.doneReading(p)
+	whole := false
+	defer func() { s.doneReading(p, whole) }()
 	for {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]
@@ -113,6 +114,7 @@ func (s *Session) readBody(p *post, r *http.Request) ([]byte, error) {
 		case len(body) > limit:
 			return body, errTooLarge
 		case err == io.EOF:
+			whole = true
 			return body, nil
 		case err != nil:
 			return body, err
@@ -133,11 +135,17 @@ func (s *Session) patientFor(p *post) bool {
 	return true
 }
 
-func (s *Session) doneReading(p *post) {
+// doneReading ends the reading of a body. Of one that was not read whole
+// net/http reads the rest before it answers, and shall not wait for that long.
+func (s *Session) doneReading(p *post, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.reading = false
-	p.rc.SetReadDeadline(time.Time{})
+	if whole {
+		p.rc.SetReadDeadline(time.Time{})
+	} else {
+		p.rc.SetReadDeadline(time.Now().Add(closeLinger))
+	}
 }
 
 // receive handles the packets of one body; false: the client gets 400.
