@@ -149,6 +149,43 @@ func TestOrderOfWork(t *testing.T) {
 	}
 }
 
+// TestGuards: a document is changed over the revision that was read alone, and a count only by one that is not behind: on a mongod, whose
+// updates are atomic, that is what keeps two writers right.
+func TestGuards(t *testing.T) {
+	answers := storing()
+	answers["find members"] = cursor(bson.D{{Key: "_id", Value: "1:r:u"}, {Key: "state", Value: 3}, {Key: "rev", Value: int64(77)}})
+	answers["update members"], answers["update rooms"], answers["aggregate members"] = items(nil), items(nil), cursor()
+	w := newWire(t, answers)
+	s := mongoAt(t, w.addr, "x")
+	join := bulkRecords()[0]
+	join.Kind, join.Subject = chat.KindJoin, "u"
+	m, _ := chat.MembershipChange(join)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.Save(ctx, 0, []chat.Change{{Row: join, Member: &m}}, chat.Mark{Seq: join.Seq}); err == nil {
+		t.Error("saved, though the update never took effect")
+	}
+	w.set("find members", cursor(bson.D{{Key: "_id", Value: "1:r:u"}, {Key: "state", Value: 2}, {Key: "rev", Value: int64(join.Seq)}}))
+	if err := s.Save(t.Context(), 0, []chat.Change{{Row: join, Member: &m}}, chat.Mark{Seq: join.Seq}); err != nil {
+		t.Error(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for command, want := range map[string]string{
+		"update members": `"q":{"_id":"1:r:u","rev":77}`,
+		"update rooms":   fmt.Sprintf(`"q":{"_id":"r","counted":{"$lte":%d}}`, join.Seq),
+	} {
+		if len(w.commands[command]) == 0 {
+			t.Errorf("no %s", command)
+		}
+		for _, c := range w.commands[command] {
+			if data, err := bson.MarshalExtJSON(c, false, false); err != nil || !strings.Contains(string(data), want) {
+				t.Errorf("%s came as %s, %v; want %s", command, data, err, want)
+			}
+		}
+	}
+}
+
 // TestUnholdable: what not every MongoDB can hold is named before anything is written, wherever it is.
 func TestUnholdable(t *testing.T) {
 	w := newWire(t, storing())

@@ -64,7 +64,7 @@ func (w *wire) serve(c net.Conn) {
 			op, at = 1, 4+bytes.IndexByte(body[4:], 0)+1+8
 			reply = append(make([]byte, 16), 1, 0, 0, 0)
 		}
-		doc, err := bson.Marshal(w.answer(body[at:]))
+		doc, err := bson.Marshal(w.answer(body[at:], op == 2013))
 		if err != nil {
 			return
 		}
@@ -78,10 +78,20 @@ func (w *wire) serve(c net.Conn) {
 	}
 }
 
-func (w *wire) answer(data []byte) bson.D {
+// answer answers a command. Behind its document an OP_MSG may have a sequence of others, which belong into a field of it.
+func (w *wire) answer(data []byte, sequences bool) bson.D {
 	var command bson.D
-	if err := bson.Unmarshal(data[:binary.LittleEndian.Uint32(data)], &command); err != nil || len(command) == 0 {
+	size := binary.LittleEndian.Uint32(data)
+	if err := bson.Unmarshal(data[:size], &command); err != nil || len(command) == 0 {
 		return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: 9}, {Key: "errmsg", Value: "not understood"}}
+	}
+	if rest := data[size:]; sequences && len(rest) > 5 && rest[0] == 1 {
+		end := bytes.IndexByte(rest[5:], 0) + 5
+		list := bson.A{}
+		for docs := rest[end+1:]; len(docs) > 4; docs = docs[binary.LittleEndian.Uint32(docs):] {
+			list = append(list, bson.Raw(docs[:binary.LittleEndian.Uint32(docs)]))
+		}
+		command = append(command, bson.E{Key: string(rest[5:end]), Value: list})
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -58,7 +58,7 @@ func Run(t *testing.T, h Harness) {
 		{"edges", testEdges}, {"walks", testWalks}, {"around", testAround}, {"rows above W", testAboveW},
 		{"changed", testChanged}, {"by id", testByID}, {"limits", testLimits}, {"whole rows", testWholeRows},
 		{"rooms", testRoom}, {"list", testList}, {"list search", testListSearch}, {"members", testMembers},
-		{"rooms of a user", testRoomsOf}, {"cursors", testCursors},
+		{"rooms of a user", testRoomsOf}, {"memberships without a room", testNoRoom}, {"cursors", testCursors},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
 	}
