@@ -7,7 +7,7 @@ GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './w
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/test/*' -not -path 'web/test-out/*' -not -name '*.go')
 APP := web/dist/app/index.html
 
-.PHONY: help run test test-embedded services services-down web build check conformance sim kill outage clients browser fuzz clean needs
+.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage clients browser fuzz clean needs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,12 @@ kill: build ## kill -9 under load, checked from outside: KILLS=40 SEED= CLIENTS=
 
 outage: ## the store away for OUTAGE=60 seconds at each fault level, checked from outside
 	@scripts/outage $(or $(OUTAGE),60)
+
+cluster: build ## real engines, three nodes on :3001-:3003 and a round-robin proxy on :3000, until Ctrl-C: PORT=3000
+	@PORT=$(or $(PORT),3000) scripts/cluster
+
+chaos: build ## faults under load on a cluster of three nodes, checked from outside: FAULT= SEED= CHAOS_SCALE=1
+	@FAULT="$(FAULT)" SEED="$(SEED)" CHAOS_SCALE="$(CHAOS_SCALE)" scripts/chaos
 
 clients: build ## official clients of several versions against the product
 	@scripts/clients
