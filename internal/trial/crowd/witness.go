@@ -203,3 +203,13 @@ func Quantile(ds []time.Duration, q float64) time.Duration {
 	slices.Sort(s)
 	return s[min(len(s)-1, int(q*float64(len(s))))].Round(time.Millisecond)
 }
+
+// NewWitness makes a witness who has seen nothing.
+func NewWitness(name string) *Witness { return newWitness(name) }
+
+// Took notes a message that was acked, and seen live, so long after it was sent.
+func (w *Witness) Took(sent time.Time, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waits, w.late = append(w.waits, Sample{sent, took}), append(w.late, Sample{sent, took})
+}
