@@ -42,7 +42,7 @@ var allowed = map[string]string{
 	"internal/presence":              "internal/chat + internal/presence/presencetest internal/enginetest",
 	"internal/presence/presencetest": "internal/chat",
 	"internal/msglog/faultfs":        "internal/msglog/segment",
-	"internal/client":                "",
+	"internal/client":                "+ socketio",
 	"internal/trial":                 "internal/client internal/enginetest internal/trial/crowd internal/trial/roundrobin",
 	"internal/trial/crowd":           "internal/client",
 	"internal/trial/roundrobin":      "",
