@@ -66,6 +66,7 @@ func serving(t *testing.T, args ...string) (ready string, stop func() int) {
 	t.Cleanup(func() { alarm.Stop(); cmd.Process.Kill() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
+		_ = cmd.Wait() // only then is all of stderr there
 		t.Fatalf("it does not start: %v, %s", err, stderr.String())
 	}
 	return line, func() int {
