@@ -52,7 +52,16 @@ type rig struct {
 
 func newRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
-	w := chattest.New(Encoder{})
+	r := newRigOn(t, chattest.New(Encoder{}), change)
+	if err := r.s.EnsureLobby(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// newRigOn makes one on a world that others may share, as the nodes of a cluster do.
+func newRigOn(t *testing.T, w *chattest.World, change func(*Config)) *rig {
+	t.Helper()
 	s := chat.NewService(w.Ports(), chat.Limits{}, chat.DefaultTimes(), slog.New(slog.DiscardHandler))
 	cfg := Config{Service: s, Rooms: w.Ports().Rooms, Bus: w.Ports().Bus, Auth: door{}, LogName: "log-1"}
 	if change != nil {
@@ -88,11 +97,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 			t.Errorf("left behind: %+v", st)
 		}
 	})
-	r := &rig{t, w, g, s, strings.TrimPrefix(ts.URL, "http://")}
-	if err := s.EnsureLobby(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return &rig{t, w, g, s, strings.TrimPrefix(ts.URL, "http://")}
 }
 
 // eventually polls until f says true.

@@ -16,7 +16,7 @@ func (f *Forwarder) Drain(ctx context.Context, window time.Duration) error {
 	begin, total := time.Now(), len(left)
 	tick := time.NewTicker(max(window/100, time.Millisecond))
 	defer tick.Stop()
-	for passed := time.Duration(0); passed < window && len(f.passages(false)) > 0; {
+	for passed := time.Duration(0); passed < window && !f.quiet(); {
 		select {
 		case now := <-tick.C:
 			passed = now.Sub(begin)
@@ -41,6 +41,13 @@ func (f *Forwarder) Drain(ctx context.Context, window time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// quiet says that nobody's session needs this node: a client that polls comes again within PingInterval.
+func (f *Forwarder) quiet() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.open) == 0 && (f.last.IsZero() || time.Since(f.last) > f.conf.PingInterval)
 }
 
 // passages lists what is open: all of it, or the websockets.

@@ -73,6 +73,7 @@ type Forwarder struct {
 
 	mu     sync.Mutex
 	open   map[*passage]struct{} // bounded by MaxOpen
+	last   time.Time             // when the last one entered; zero: never
 	closed bool
 	idle   chan struct{} // closed when closed and nothing is open
 }
@@ -223,7 +224,7 @@ func (f *Forwarder) enter(p *passage) bool {
 		return false
 	}
 	p.ctx, p.cancel = context.WithCancelCause(p.r.Context())
-	f.open[p] = struct{}{}
+	f.open[p], f.last = struct{}{}, time.Now()
 	return true
 }
 
