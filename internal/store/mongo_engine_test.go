@@ -79,6 +79,25 @@ func firstStart(ctx context.Context, addr string) (name string, err error) {
 	return st.Store, err
 }
 
+// TestBrokenOffBehindTheRows: who died after the rows and before their effects is made up for by whoever saves the same again.
+func TestBrokenOffBehindTheRows(t *testing.T) {
+	s, _ := freshMongo(t)
+	if err := s.Adopt(t.Context(), chat.LogInfo{ID: "l", Generation: 1, Partitions: make([]chat.Partition, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	log := outageLog(1, 40)
+	if err := store.SaveUnchecked(t.Context(), s, log[0][:30]); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Room(t.Context(), "room1"); !errors.Is(err, chat.ErrNotFound) {
+		t.Fatalf("rows alone made a room: %v", err)
+	}
+	if err := s.Save(t.Context(), 0, log[0], chat.Mark{Seq: log[0][39].Row.Seq}); err != nil {
+		t.Fatal(err)
+	}
+	sameAsLog(t, s, log)
+}
+
 // TestGeneralErrorOfTheEngine: what the server itself says of a value that it can not hold is not taken for an outage. (Save asks first,
 // and so never sees it.)
 func TestGeneralErrorOfTheEngine(t *testing.T) {

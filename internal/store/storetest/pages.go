@@ -124,8 +124,8 @@ func testEdges(t *testing.T, h Harness) {
 			SamePage(t, fmt.Sprintf("%d rows, %+v, limit %d", n, r, limit), page(t, s, "r", r, limit), Expect(rows, r, limit, w))
 		}
 		for _, limit := range []int{n - 1, n, n + 1, len(rows), len(rows) + 1} {
-			for _, r := range Ranges(nil) {
-				if limit > 0 {
+			for i, r := range Ranges(nil) {
+				if limit > 0 && (h.Sample <= 1 || n <= 101 || (i+limit)%4 == 0) {
 					SamePage(t, fmt.Sprintf("%d rows, %+v, limit %d", n, r, limit), page(t, s, "r", r, limit), Expect(rows, r, limit, w))
 				}
 			}
