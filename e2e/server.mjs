@@ -17,11 +17,12 @@ export async function freePort() {
 }
 
 export class Server {
+  // In flags, PORT stands for the server's own port.
   static async start(...flags) {
     const s = new Server();
     s.dir = mkdtempSync(join(tmpdir(), "hubbub-e2e-"));
     s.port = await freePort();
-    s.flags = flags;
+    s.flags = flags.map((f) => f.replace("PORT", s.port));
     await s.up();
     return s;
   }

@@ -35,7 +35,16 @@ func newPoller(t testing.TB, base string, header ...string) *poller {
 		t.Fatalf("handshake: %d %s", status, body)
 	}
 	p.sid = hand.SID
+	t.Cleanup(p.leave)
 	return p
+}
+
+// leave ends the session, if it is still there: its node then need not wait for it.
+func (p *poller) leave() {
+	res, err := p.http.Post(p.url(), "text/plain", strings.NewReader("1"))
+	if err == nil {
+		res.Body.Close()
+	}
 }
 
 // joined opens a session and joins the main namespace.
