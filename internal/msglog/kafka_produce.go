@@ -88,7 +88,9 @@ type appending struct {
 	p      int
 	record *kgo.Record
 	done   func(chat.Seq, error)
-	again  bool // it was part of a batch that was too large
+	tries  int           // alone, since it was part of a batch that was too large
+	alone  chan struct{} // not nil: it is sent alone, and this is told of each answer
+	large  bool          // the last answer: too large, though perhaps by what the client put beside it
 }
 
 // enter takes a place in the partition's lane; false: the lane does not move.
@@ -126,9 +128,16 @@ func (a *appending) produce() {
 
 // settle is called by the client, for one record at a time and in order: it must not block.
 func (a *appending) settle(r *kgo.Record, err error) {
-	if !a.again && (errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)) {
-		a.k.oversize.add(a) // perhaps a neighbour's fault
+	large := errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
+	if large && a.alone == nil && a.k.oversize.add(a) { // perhaps a neighbour's fault
 		return
+	}
+	if a.alone != nil {
+		a.large = large && a.tries < aloneTries && a.k.life.Err() == nil
+		defer func() { a.alone <- struct{}{} }()
+		if a.large {
+			return
+		}
 	}
 	a.leave(err == nil)
 	if err == nil {
