@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"path/filepath"
 	"strings"
@@ -127,9 +128,17 @@ func access(fs *flag.FlagSet, c *Config) {
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
 
+// drainUnset stands for a --drain that was not given: its default follows from the log.
+const drainUnset time.Duration = math.MinInt64
+
 func times(fs *flag.FlagSet, c *Config) {
 	fs.DurationVar(&c.Keep, "keep", 7*24*time.Hour, "how long the log is kept behind what the store has")
-	fs.DurationVar(&c.Drain, "drain", 5*time.Second, "over how long sockets are closed at a stop")
+	c.Drain = drainUnset
+	fs.Func("drain", "`duration` over which sockets are closed at a stop (default 5s; with a shared log 20s, so that clients move to the other nodes one by one)",
+		func(text string) (err error) {
+			c.Drain, err = time.ParseDuration(text)
+			return err
+		})
 	fs.DurationVar(&c.PingInterval, "ping-interval", 25*time.Second, "between heartbeats")
 	fs.DurationVar(&c.PingTimeout, "ping-timeout", 20*time.Second, "for the answer to a heartbeat")
 }
@@ -198,6 +207,11 @@ func (c *Config) finish(log, bus, store string) error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("--listen %q is not host:port", c.Listen)
+	}
+	if c.Drain == drainUnset {
+		if c.Drain = 5 * time.Second; c.Shared() {
+			c.Drain = 20 * time.Second
+		}
 	}
 	switch {
 	case c.Log.Rest == "":

@@ -62,6 +62,9 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 		return err
 	}
 	defer listener.Close()
+	if _, err := auth.ParseNodeAddress(c.Advertise); err != nil {
+		return err
+	}
 	n := &Node{conf: c, logger: o.Logger, out: o.Out, version: o.Version}
 	if n.engines, err = openEngines(ctx, c, n.logger); err != nil {
 		return err
