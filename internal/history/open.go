@@ -72,7 +72,7 @@ func (h *History) newest(ctx context.Context, room chat.RoomID, w chat.Seq) (row
 	begin, n, talk := time.Now().Add(-h.opt.Window).UnixMilli(), 0, 0
 	var pages [][]chat.Record
 	for before := w + 1; ; {
-		p, err := h.messages.Page(ctx, room, chat.Range{Before: before, All: true}, storePage)
+		p, err := h.messages.Page(ctx, room, chat.Range{Before: before, All: true}, openPage)
 		if err != nil {
 			return nil, false, err
 		}

@@ -278,9 +278,9 @@ func TestOpenBounds(t *testing.T) {
 			joins    bool
 			min, max int
 		}{
-			{"an old room", 900, 0, false, 500, 599},
-			{"a busy room", 900, 700, false, 700, 800},
-			{"a very busy room", 0, 5000, false, 4096, 4195},
+			{"an old room", 900, 0, false, 500, 500},
+			{"a busy room", 900, 700, false, 700, 1000},
+			{"a very busy room", 0, 5000, false, 4096, 4595},
 			{"a crowd that comes", 0, 5000, true, 5001, 5001},
 		} {
 			d := filled(0)

@@ -188,6 +188,10 @@ func (r *room) open() {
 	}
 }
 
+// openTries is how many times the longest wait of a request one try to open a room may take: who asked has long been told `unavailable`, but
+// the next to ask finds the room open. A busy room behind a slow store would else never be opened.
+const openTries = 6
+
 // askHistory is one try to open a room.
 func (h *Hub) askHistory(id chat.RoomID) (chat.Opening, error) {
 	select {
@@ -196,7 +200,7 @@ func (h *Hub) askHistory(id chat.RoomID) (chat.Opening, error) {
 		return chat.Opening{}, h.ctx.Err()
 	}
 	defer func() { <-h.opening }()
-	ctx, cancel := context.WithTimeout(h.ctx, h.cfg.Times.Wait)
+	ctx, cancel := context.WithTimeout(h.ctx, openTries*h.cfg.Times.Wait)
 	defer cancel()
 	return h.cfg.History.Open(ctx, id)
 }
