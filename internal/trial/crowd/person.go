@@ -30,6 +30,7 @@ type Person struct {
 	conn      *client.Client
 	connected time.Time // when the connection was begun
 	changed   time.Time // when he came or went
+	attempt   int       // to connect: names a connection
 	user      string
 	token     string
 	log       string
@@ -115,6 +116,8 @@ func (p *Person) connect(ctx context.Context) (*client.Client, error) {
 	defer cancel()
 	p.mu.Lock()
 	p.connected = time.Now()
+	p.attempt++
+	attempt := p.attempt
 	auth := map[string]any{"name": p.Name}
 	if p.token != "" {
 		auth["token"] = p.token
@@ -127,7 +130,7 @@ func (p *Person) connect(ctx context.Context) (*client.Client, error) {
 		auth["since"], auth["log"] = since, p.log
 	}
 	p.mu.Unlock()
-	return client.DialBy(ctx, p.by, p.addr, auth, p.hear)
+	return client.DialBy(ctx, p.by, p.addr, auth, func(name string, data json.RawMessage) { p.hear(attempt, name, data) })
 }
 
 // GoAway makes the person leave with a word, and stay away until ComeBack.
@@ -167,8 +170,8 @@ func (p *Person) trouble() error {
 	return fmt.Errorf("%s (%v): the last attempt to connect gave %v; refusals %v", p.Name, p.by, p.lastError, p.refused)
 }
 
-// hear takes an event.
-func (p *Person) hear(name string, data json.RawMessage) {
+// hear takes an event of a connection.
+func (p *Person) hear(attempt int, name string, data json.RawMessage) {
 	var e event
 	if err := json.Unmarshal(data, &e); err != nil {
 		p.Seen.fail("an event %s that is not JSON: %v", name, err)
@@ -189,7 +192,7 @@ func (p *Person) hear(name string, data json.RawMessage) {
 	case name == "presence":
 		p.Seen.presence(e.RoomID, here{e.Count, e.Stale})
 	case name == "gap" && e.To == 0: // the room was not resumed: open it anew, after the same place
-		p.reopening.Go(func() { p.reopen(e.RoomID) })
+		p.reopening.Go(func() { p.reopen(attempt, e.RoomID) })
 	case name == "gap":
 		p.Seen.gap(e.RoomID, e.From, e.To)
 		p.since[e.RoomID] = max(p.since[e.RoomID], e.To)
@@ -222,7 +225,7 @@ func (p *Person) Call(ctx context.Context, name string, payload any, done func(j
 		case err == nil:
 			return nil
 		case errors.As(err, &f):
-			if f.Code != "unavailable" && f.Code != "unknown" && f.Code != "overloaded" && f.Code != "rate_limited" {
+			if !retriable(f) {
 				return fmt.Errorf("%s: %w", name, f)
 			}
 			pause(ctx, time.Duration(max(f.RetryAfterMs, 50)+rand.IntN(100))*time.Millisecond)
@@ -233,17 +236,26 @@ func (p *Person) Call(ctx context.Context, name string, payload any, done func(j
 	return ctx.Err()
 }
 
+// retriable says whether a refusal asks for another try. See docs/protocol.md, Errors.
+func retriable(f *client.Failure) bool {
+	return f.Code == "unavailable" || f.Code == "unknown" || f.Code == "overloaded" || f.Code == "rate_limited"
+}
+
 // Try asks once. The error is a *client.Failure, or says that there is no connection, or that it ended.
 func (p *Person) Try(ctx context.Context, name string, payload any, done func(json.RawMessage)) error {
 	p.mu.Lock()
 	c := p.conn
-	if c != nil {
-		p.tries++
-	}
 	p.mu.Unlock()
 	if c == nil {
 		return client.ErrClosed
 	}
+	return p.tryOn(ctx, c, name, payload, done)
+}
+
+func (p *Person) tryOn(ctx context.Context, c *client.Client, name string, payload any, done func(json.RawMessage)) error {
+	p.mu.Lock()
+	p.tries++
+	p.mu.Unlock()
 	result := make(chan error, 1)
 	c.Emit(name, payload, func(raw json.RawMessage, err error) {
 		if err == nil {

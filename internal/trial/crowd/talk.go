@@ -3,10 +3,14 @@ package crowd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hubbub-chat/hubbub/internal/client"
 )
 
 // join makes the person a member of a room and begins his stream of it.
@@ -24,27 +28,36 @@ func (p *Person) join(ctx context.Context, room string) error {
 	})
 }
 
-// reopen goes on with a room that a resume could not have.
-func (p *Person) reopen(room string) {
-	p.mu.Lock()
-	ctx := p.ctx
-	p.mu.Unlock()
-	for ctx.Err() == nil {
+// reopen goes on with a room that a resume could not have, as long as the connection on which it was told lasts: the next one resumes
+// the room by itself. Each try names the place that is the right one then.
+func (p *Person) reopen(attempt int, room string) {
+	for {
 		p.mu.Lock()
-		since := p.since[room]
+		ctx, c, since, current := p.ctx, p.conn, p.since[room], p.attempt == attempt
 		p.mu.Unlock()
-		err := p.Call(ctx, "room:open", map[string]any{"roomId": room, "since": since}, func(raw json.RawMessage) {
+		if ctx.Err() != nil || !current {
+			return
+		}
+		if c == nil { // the answer to its CONNECT is still on its way
+			pause(ctx, 20*time.Millisecond)
+			continue
+		}
+		err := p.tryOn(ctx, c, "room:open", map[string]any{"roomId": room, "since": since}, func(raw json.RawMessage) {
 			var a struct{ AsOf int64 }
 			_ = json.Unmarshal(raw, &a)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.since[room] = max(p.since[room], a.AsOf)
 		})
-		if err == nil || ctx.Err() != nil {
+		var f *client.Failure
+		switch {
+		case err == nil:
+			return
+		case errors.As(err, &f) && !retriable(f):
+			p.Seen.fail("room:open after a gap: %v", err)
 			return
 		}
-		p.Seen.fail("room:open after a gap: %v", err)
-		pause(ctx, time.Second)
+		pause(ctx, time.Duration(100+rand.IntN(200))*time.Millisecond)
 	}
 }
 
