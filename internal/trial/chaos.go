@@ -60,8 +60,8 @@ func chaos(ctx context.Context, o options) error {
 		fmt.Printf("\n%s: %s\n", f.name, f.what)
 		r := &attempt{o: o, f: f, rng: rand.New(rand.NewPCG(o.seed, 5)), row: figures{fault: f.name}, reviving: map[*server]bool{}}
 		if err := r.all(ctx); err != nil {
-			bad = append(bad, fmt.Errorf("%s (SEED=%d FAULT=%s CHAOS_SCALE=%v):\n%w", f.name, o.seed, f.name, o.scale, err))
-			fmt.Println(bad[len(bad)-1])
+			bad = append(bad, err)
+			fmt.Printf("FAILED %s (SEED=%d FAULT=%s CHAOS_SCALE=%v):\n%v\n", f.name, o.seed, f.name, o.scale, err)
 			r.row.failed = true
 		}
 		rows = append(rows, r.row)
@@ -75,7 +75,7 @@ func chaos(ctx context.Context, o options) error {
 	fmt.Printf("\nseed %d, scale %v\n", o.seed, o.scale)
 	printFigures(rows)
 	if len(bad) > 0 {
-		return errors.Join(bad...)
+		return fmt.Errorf("%d of %d faults broke a promise: see above, and the nodes' logs in .cache/chaos", len(bad), len(rows))
 	}
 	if ctx.Err() == nil {
 		fmt.Println("chaos: passed")
@@ -90,7 +90,11 @@ func (r *attempt) all(ctx context.Context) (err error) {
 	if r.d, err = deploy(ctx, r.o, 0); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.d.end()) }()
+	defer func() {
+		if err = errors.Join(err, r.d.end()); err != nil {
+			err = errors.Join(err, r.d.keepLogs(r.f.name))
+		}
+	}()
 	if r.c, err = crowd.Gather(ctx, r.people()); err != nil {
 		r.c.Leave()
 		return err
@@ -184,7 +188,9 @@ func (r *attempt) judge(ctx context.Context) {
 	if err := r.c.Hush(60 * time.Second); err != nil {
 		r.breach("%w", err)
 	}
-	kept, err := r.c.History(ctx)
+	reading, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	kept, err := r.c.History(reading)
 	if err != nil {
 		r.breach("%w", err)
 		return

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -137,6 +138,20 @@ func (d *deployment) end() error {
 		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
+}
+
+// keepLogs writes what the nodes said to .cache/chaos, for whoever looks for the cause of a failure.
+func (d *deployment) keepLogs(name string) error {
+	dir := filepath.Join(filepath.Dir(filepath.Dir(d.dir)), "chaos")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var errs []error
+	for i, n := range d.nodes {
+		lines, _ := n.linesSince(0)
+		errs = append(errs, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-node-%d.log", name, i+1)), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	}
+	return errors.Join(errs...)
 }
 
 // addrs gives the nodes' addresses.
