@@ -35,8 +35,12 @@ func TestAPoisonRecordHoldsNobodyUp(t *testing.T) {
 	}
 	defer log.Close()
 	done := make(chan error, 1)
-	poison := chat.Record{Kind: chat.KindMessage, Room: "lobby", ID: chat.MessageID(strings.Repeat("x", 2000)), User: ann.user.ID, Sent: time.Now().UnixMilli(),
-		Body: []byte(`{"id":"poison","roomId":"lobby","text":"an id of 2,000 bytes is no key of the database"}`)}
+	beside := chat.RoomID("beside") // a room that nobody has open, in the lobby's partition
+	for chat.PartitionOf(beside, 4) != chat.PartitionOf("lobby", 4) {
+		beside += "x"
+	}
+	poison := chat.Record{Kind: chat.KindMessage, Room: beside, ID: "poison", User: ann.user.ID, Sent: time.Now().UnixMilli(),
+		Body: []byte("{\"id\":\"poison\",\"text\":\"a\x00b\"}")}
 	log.Append(poison, func(_ chat.Seq, err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
