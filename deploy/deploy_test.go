@@ -298,7 +298,7 @@ func TestTheProxy(t *testing.T) {
 
 // What was not run says so.
 func TestWhatWasNotRunSaysSo(t *testing.T) {
-	for name, says := range map[string]string{"compose.yaml": "NOT RUN where it was written", "nginx.conf": "NOT run where it was written",
+	for name, says := range map[string]string{"compose.yaml": "NOT RUN where it was written", "nginx.conf": "NOT run in this image",
 		"Containerfile": "NOT built where it was written", "hubbub.service": "not run as a service where it was written"} {
 		if !strings.Contains(read(t, name), says) {
 			t.Errorf("%s does not say that it was not run", name)
