@@ -85,6 +85,9 @@ func (k *Kafka) report(ctx context.Context, r *KafkaReport) error {
 	if r.Lagging > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d partitions have a copy that is not in sync: look for a broker that is down or slow", r.Lagging))
 	}
+	if r.InSync > r.Replicas {
+		r.Problems = append(r.Problems, fmt.Sprintf("the topic has %d copies but min.insync.replicas=%d: no message could ever be acknowledged", r.Replicas, r.InSync))
+	}
 	if (r.Replicas < 2 || r.InSync < 2) && !k.opt.AllowSingleBroker {
 		r.Problems = append(r.Problems, fmt.Sprintf("the topic has %d copies and min.insync.replicas=%d: the loss of one broker could lose acknowledged messages; three copies and 2 are right, or say --allow-single-broker",
 			r.Replicas, r.InSync))

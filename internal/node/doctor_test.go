@@ -199,6 +199,25 @@ func TestDoctorOnATopicThatWouldLoseMessages(t *testing.T) {
 	}
 }
 
+// A topic that no broker could ever acknowledge keeps a node from starting, with --allow-single-broker too.
+func TestDoctorOnATopicThatAcknowledgesNothing(t *testing.T) {
+	name := enginetest.Name(t)
+	args := engineArgs(t, name)
+	two := "2"
+	if _, err := admin(t).CreateTopic(t.Context(), 4, 1, map[string]*string{"min.insync.replicas": &two}, name+"-g1"); err != nil {
+		t.Fatal(err)
+	}
+	report := ""
+	until(t, "the topic is known", func() bool {
+		report, _, _ = examine(t, append(args, "--listen", nobody(t))...)
+		return strings.Contains(line(report, "log"), "4 partitions")
+	})
+	if !strings.Contains(line(report, "log"), "bad") || !strings.Contains(report, "no message could ever be acknowledged") {
+		t.Errorf("it is taken for good:\n%s", report)
+	}
+	refuses(t, args, "no message could ever be acknowledged")
+}
+
 // Each thing that is wrong, its sentence, and whether it is grave.
 func TestDoctorOnEnginesThatAreWrong(t *testing.T) {
 	name := enginetest.Name(t)
