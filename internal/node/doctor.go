@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/bus"
@@ -160,8 +162,11 @@ func lookAtNode(ctx context.Context, c config.Config) (string, []doctor.Finding)
 		return "", grave(err.Error(), "Correct --listen.")
 	}
 	res, err := http.DefaultClient.Do(req)
-	if err != nil {
+	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "none runs here now", nil
+	}
+	if err != nil {
+		return "", []doctor.Finding{{What: "Something is there, but its /readyz could not be read: " + err.Error(), Mend: "Look whether it is a hubbub, and whether its certificate covers this address."}}
 	}
 	defer res.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 2000))
