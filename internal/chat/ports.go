@@ -28,7 +28,8 @@ type Log interface {
 	// Append returns at once; done runs exactly once and must not block. nil: durable (seq 0: the broker did not tell the place);
 	// ErrOverloaded, ErrUnavailable: never written; ErrUnknown: perhaps written. Appends of one caller to one room keep their order.
 	Append(r Record, done func(Seq, error))
-	// Join shares the partitions among all callers of group, on all nodes, until ctx ends; then it returns nil.
+	// Join shares the partitions among all callers of group, on all nodes, until ctx ends; then it returns nil. Errors: ErrTrimmed or
+	// ErrRewound if a Mark of Begin can not be followed, ErrUnavailable if the log is closed.
 	Join(ctx context.Context, group string, h Handler) error
 	// Tail follows partition p from after, without a group, until f errs or ctx ends, and returns that error. f gets what
 	// Handler.Records gets. ErrTrimmed: the log begins behind after+1; ErrRewound: after.Proof does not match.

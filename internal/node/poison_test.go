@@ -65,7 +65,9 @@ func TestAPoisonRecordHoldsNobodyUp(t *testing.T) {
 		}
 		return len(all)
 	}
-	until(t, "those behind it are saved", func() bool { return count("rows", bson.D{{Key: "room", Value: "lobby"}, {Key: "kind", Value: int(chat.KindMessage)}}) == 11 })
+	until(t, "those behind it are saved", func() bool {
+		return count("rows", bson.D{{Key: "room", Value: "lobby"}, {Key: "kind", Value: int(chat.KindMessage)}}) == 11
+	})
 	if got := count("rows", bson.D{{Key: "kind", Value: int(chat.KindTombstone)}}); got != 1 {
 		t.Errorf("%d tombstones", got)
 	}
