@@ -54,6 +54,9 @@ func ParseKafka(addr string) (KafkaOptions, error) {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts := rest
+	if strings.Contains(query, "@") { // a ? in a password: what stands around it must not be shown
+		return o, errors.New("the address of Kafka: odd characters, such as ? in a password and @ behind the ?, must be written as %XX")
+	}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if err := o.login(rest[:at]); err != nil {
 			return o, err
@@ -85,17 +88,22 @@ func (o *KafkaOptions) login(text string) (err error) {
 	return nil
 }
 
+// hosts reads the list of brokers. An error shows no more than stands before a colon: it might be a password whose @ was forgotten.
 func (o *KafkaOptions) hosts(text string) error {
 	for host := range strings.SplitSeq(text, ",") {
+		name, _, _ := strings.Cut(host, ":")
+		if strings.ContainsAny(host, " \t\r\n") {
+			return fmt.Errorf("the address of Kafka: %q with what follows it is not host:port", name)
+		}
 		if h, p, err := net.SplitHostPort(host); err == nil {
 			if n, err := strconv.Atoi(p); h == "" || err != nil || n < 1 || n > 65535 {
-				return fmt.Errorf("the address of Kafka: %q is not host:port", host)
+				return fmt.Errorf("the address of Kafka: %q with what follows it is not host:port, the port from 1 to 65535", name)
 			}
 			o.Seeds = append(o.Seeds, host)
 			continue
 		}
-		if host == "" || strings.ContainsAny(host, ":/ ") {
-			return fmt.Errorf("the address of Kafka: %q is not host:port", host)
+		if host == "" || strings.ContainsAny(host, ":/[]") {
+			return fmt.Errorf("the address of Kafka: %q with what follows it is not host:port", name)
 		}
 		o.Seeds = append(o.Seeds, net.JoinHostPort(host, kafkaPort))
 	}
@@ -110,6 +118,9 @@ func (o *KafkaOptions) query(text string) error {
 	secure, ca := false, ""
 	for key := range values {
 		v := values.Get(key)
+		if len(values[key]) > 1 {
+			return fmt.Errorf("the address of Kafka: %q is said twice", key)
+		}
 		switch key {
 		case "tls":
 			secure, err = strconv.ParseBool(v)
@@ -117,7 +128,7 @@ func (o *KafkaOptions) query(text string) error {
 			ca = v
 		case "sasl":
 			if v != "plain" && v != "scram-sha-256" && v != "scram-sha-512" {
-				return fmt.Errorf("the address of Kafka: sasl=%s is not plain, scram-sha-256 or scram-sha-512", v)
+				return fmt.Errorf("the address of Kafka: sasl=%q is not plain, scram-sha-256 or scram-sha-512", v)
 			}
 			o.Mechanism = v
 		case "partitions":
@@ -128,7 +139,7 @@ func (o *KafkaOptions) query(text string) error {
 			return fmt.Errorf("the address of Kafka: there is no setting %q; it must be like %s", key, kafkaForm)
 		}
 		if err != nil {
-			return fmt.Errorf("the address of Kafka: %s=%s makes no sense: %w", key, v, err)
+			return fmt.Errorf("the address of Kafka: %s=%q makes no sense: %w", key, v, err)
 		}
 	}
 	if o.Mechanism != "" && o.User == "" {
