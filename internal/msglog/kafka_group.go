@@ -133,7 +133,8 @@ func (m *kafkaMember) end(ps []int32) {
 	}
 }
 
-// commit tells Kafka once a second how far the handlers are.
+// commit tells Kafka once a second how far the handlers are. It also looks whether each partition has its reader: that a leader has changed
+// may have been learnt elsewhere, by the watch or a Tail, while nobody here asked the old one.
 func (m *kafkaMember) commit() {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
@@ -143,6 +144,7 @@ func (m *kafkaMember) commit() {
 			return
 		case <-tick.C:
 		}
+		m.moved()
 		offsets := map[int32]kgo.EpochOffset{}
 		m.mu.Lock()
 		for p, s := range m.sessions {
