@@ -21,8 +21,7 @@ const copyChunk = 32 << 10
 func (p *passage) poll() {
 	_ = p.rc.SetReadDeadline(time.Time{})
 	_ = p.rc.SetWriteDeadline(time.Time{})
-	req := p.request(p.ctx, http.MethodGet)
-	req.Body = nothing{} // http.Transport repeats a GET whose connection broke, unless it has a body: what the node answered the first time would be lost
+	req := once(p.request(p.ctx, http.MethodGet))
 	limit := time.AfterFunc(p.f.conf.PingInterval+p.f.conf.PingTimeout+p.f.conf.Slack, func() { p.cut(errTime) })
 	defer limit.Stop()
 	p.exchange(req)
@@ -45,6 +44,14 @@ func (p *passage) exchange(req *http.Request) {
 	case !errors.Is(err, errHalf):
 		p.broken(err)
 	}
+}
+
+// once makes of a GET what http.Transport sends a single time. It repeats one whose connection broke, unless it has a body: what the node
+// answered the first time would be lost. With the encoding that means none it sends such a body as it is, which is not at all. Without,
+// it looks for 200 ms whether the body is empty, and on a busy machine it then announces one, which the node refuses.
+func once(req *http.Request) *http.Request {
+	req.Body, req.TransferEncoding = nothing{}, []string{"identity"}
+	return req
 }
 
 // nothing is a body that is empty, and not known to be.

@@ -1,7 +1,6 @@
 package httpd_test
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -196,39 +195,6 @@ func TestWhatTookANodesAddressIsNotPassedOn(t *testing.T) {
 			}
 			p.refusedEverywhere()
 		})
-	}
-}
-
-// A node's answer may be lost on its way to the node in between. Asked again, it would answer with what comes after.
-func TestAPollIsNeverRepeated(t *testing.T) {
-	var second atomic.Int64
-	proof := make(chan string, 1)
-	tr := newTrap(t, func(c net.Conn) {
-		buf := make([]byte, 4<<10)
-		for i := 0; ; i++ {
-			n, err := c.Read(buf)
-			if err != nil {
-				return
-			}
-			if i > 0 || !strings.HasPrefix(string(buf[:n]), "POST") {
-				second.Add(1)
-				c.Close() // the connection had been in use: a usual client repeats a GET
-				return
-			}
-			_, rest, _ := strings.Cut(string(buf[:n]), auth.HopHeader+": ")
-			mark, _, _ := strings.Cut(rest, "\r\n")
-			s, _ := auth.NewSecret(secretText)
-			proof <- mark
-			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s: %s\r\nContent-Length: 2\r\n\r\nok", auth.HopHeader, auth.NewHops(s, nil).Answer(mark))
-		}
-	})
-	m := newMember(t, setup{forward: quick})
-	p := stranger(t, m, sidOf(t, secretText, tr.Addr().String()))
-	p.post("40")
-	<-proof
-	p.gone()
-	if n := second.Load(); n != 1 {
-		t.Errorf("the poll was sent %d times", n)
 	}
 }
 

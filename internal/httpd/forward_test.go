@@ -82,6 +82,7 @@ func TestAnUpgradeThroughAnotherNode(t *testing.T) {
 	}
 	c.send("1") // the client leaves
 	c.wantEnd()
+	c.conn.Close()
 	eventually(t, "the session and the websocket are gone", func() bool {
 		return home.sockets.Connections() == 0 && other.forward.Stats().Open == 0
 	})
@@ -127,6 +128,7 @@ func TestAPollWaitsAcrossNodesAndEndsWithItsClient(t *testing.T) {
 	if packet := <-got; packet != `42["news",1]` {
 		t.Fatalf("got %s", packet)
 	}
+	eventually(t, "the poll is over", func() bool { return other.forward.Stats().Open == 0 }) // its answer may be here before that
 	// A client that hangs up on its poll ends its session, as it does on its own node.
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url(), nil)
 	ctx, cancel := contextOf(req)
@@ -176,8 +178,7 @@ func TestNodesReachEachOtherByIPv6AndTLS(t *testing.T) {
 					c.TLS = &tls.Config{RootCAs: pool}
 				}
 			}})
-			p := newPoller(t, other.url())
-			p.sid = openOn(t, home)
+			p := stranger(t, other, openOn(t, home))
 			p.post("40")
 			if got := p.next(); !strings.HasPrefix(got, "40{") {
 				t.Fatalf("got %s", got)
@@ -186,12 +187,11 @@ func TestNodesReachEachOtherByIPv6AndTLS(t *testing.T) {
 			c := p.upgrade(other.url())
 			c.send(`42["say",1]`)
 			c.want(`42["echo",1]`)
-			stranger := newMember(t, setup{}) // which does not know the certificate's authority
+			doubting := newMember(t, setup{}) // which does not know the certificate's authority
 			if s.tls {
-				q := newPoller(t, stranger.url())
-				q.sid = openOn(t, home)
+				q := stranger(t, doubting, openOn(t, home))
 				q.gone()
-				if _, err := dialWS(t, stranger.url(), q.sid, ws.Dialer{}); err == nil {
+				if _, err := dialWS(t, doubting.url(), q.sid, ws.Dialer{}); err == nil {
 					t.Error("a websocket to a node whose certificate is not believed")
 				}
 			}
