@@ -46,6 +46,8 @@ type Kafka struct {
 	ending sync.Once
 	tasks  sync.WaitGroup
 	joins  sync.WaitGroup
+
+	joining sync.Mutex // between a Join that begins and Close
 }
 
 var _ chat.Log = (*Kafka)(nil)
@@ -207,7 +209,9 @@ func (k *Kafka) Close() error {
 		if producer != nil && k.state.problem() == nil {
 			_ = producer.Flush(flush)
 		}
+		k.joining.Lock()
 		k.end()
+		k.joining.Unlock()
 		k.joins.Wait()
 		k.tasks.Wait()
 		k.closeClients()

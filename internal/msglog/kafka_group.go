@@ -41,10 +41,9 @@ type kafkaMember struct {
 // would skip what nobody has seen. A closed log ends it with ErrUnavailable. The commits are for tools that show a lag: where to read on is
 // Begin's word alone.
 func (k *Kafka) Join(ctx context.Context, group string, h chat.Handler) error {
-	if k.life.Err() != nil {
+	if !k.enter() {
 		return fmt.Errorf("join %s: %w: the log is closed", group, chat.ErrUnavailable)
 	}
-	k.joins.Add(1)
 	defer k.joins.Done()
 	m := &kafkaMember{k: k, group: group, handler: h, sessions: map[int]*kafkaSession{}, brokers: map[int32]bool{}, wake: make(chan struct{})}
 	m.ctx, m.leave = context.WithCancelCause(ctx)
@@ -69,6 +68,17 @@ func (k *Kafka) Join(ctx context.Context, group string, h chat.Handler) error {
 	}
 	m.stop()
 	return err
+}
+
+// enter counts a Join in; false: the log is closed, and Close waits for nobody any more.
+func (k *Kafka) enter() bool {
+	k.joining.Lock()
+	defer k.joining.Unlock()
+	if k.life.Err() != nil {
+		return false
+	}
+	k.joins.Add(1)
+	return true
 }
 
 // stop ends all sessions and leaves the group, so that the others take over at once.
@@ -184,7 +194,7 @@ func (m *kafkaMember) attend(p int) {
 const (
 	pollWait  = 250 * time.Millisecond // at the broker, for something to come
 	pollShort = 5 * time.Millisecond   // while a partition is left out for a moment
-	pollBytes = 1 << 20                // of one partition
+	pollBytes = 256 << 10              // of one partition: with queueMax, what all of them may hold while the handlers are blocked
 	pollRest  = 100 * time.Millisecond // after an error, or with nothing to read
 )
 

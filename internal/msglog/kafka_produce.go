@@ -71,6 +71,10 @@ func (k *Kafka) Append(r chat.Record, done func(chat.Seq, error)) {
 		return
 	}
 	a.record = &kgo.Record{Topic: k.topic, Partition: int32(a.p), Key: []byte(r.Room), Value: body}
+	if k.life.Err() != nil {
+		a.refuse(refused(errors.New("the log is closed")))
+		return
+	}
 	if err := k.state.problem(); err != nil {
 		a.refuse(refused(err))
 		return

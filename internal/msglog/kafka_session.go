@@ -10,7 +10,7 @@ import (
 )
 
 // queueMax is how many pieces may wait for a handler before its partition is left out of the reading: that is the pause.
-const queueMax = 4
+const queueMax = 2
 
 // kafkaSession is one partition in the hands of one member: Begin, Records, End.
 type kafkaSession struct {
