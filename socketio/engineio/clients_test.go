@@ -147,7 +147,9 @@ func TestFramesBehindTheHandshake(t *testing.T) {
 }
 
 func TestBrokenWebsocketHandshakes(t *testing.T) {
-	f := start(t, fast(), echoApp())
+	o := fast()
+	o.PingInterval, o.PingTimeout = patience, patience // nobody answers a ping meanwhile
+	f := start(t, o, echoApp())
 	sid := f.polling()
 	for _, query := range []string{"EIO=4&transport=websocket", "EIO=4&transport=websocket&sid=" + sid} {
 		for name, header := range map[string]string{
