@@ -51,6 +51,10 @@ func (s *Session) serveGet(w http.ResponseWriter, r *http.Request) {
 	for {
 		if r.Context().Err() != nil {
 			s.cancelPoll(p)
+			// Most likely nobody reads this. If anybody does, it is not an
+			// empty payload, nor is the connection good for another request.
+			w.Header().Set("Connection", "close")
+			unknownSession().write(w, r)
 			return
 		}
 		body, wait := s.answerPoll(p)

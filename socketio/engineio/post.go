@@ -12,13 +12,17 @@ import (
 
 // post is a POST being read or handled.
 type post struct {
-	rc      *http.ResponseController
-	reading bool // guarded by Session.mu
+	rc     *http.ResponseController
+	header http.Header // of its answer
+
+	reading     bool // guarded by Session.mu, as is interrupted
+	interrupted bool
 }
 
 // interruptLocked stops the reading of its body.
 func (p *post) interruptLocked() {
 	if p.reading {
+		p.interrupted = true
 		p.rc.SetReadDeadline(time.Now())
 	}
 }
@@ -30,7 +34,7 @@ var (
 
 // servePost reads the packets of one POST and hands them up in order.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
-	p := &post{rc: http.NewResponseController(w)}
+	p := &post{rc: http.NewResponseController(w), header: w.Header()}
 	if refusal := s.startPost(p); refusal != nil {
 		refusal.write(w, r)
 		return
@@ -137,10 +141,16 @@ func (s *Session) patientFor(p *post) bool {
 
 // doneReading ends the reading of a body. Of one that was not read whole
 // net/http reads the rest before it answers, and shall not wait for that long.
+// An interrupt that came when all had been read met net/http's look-out for a
+// client that hangs up: to it every later request on this connection is over
+// before it begins, so there shall be none.
 func (s *Session) doneReading(p *post, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.reading = false
+	if whole && p.interrupted {
+		p.header.Set("Connection", "close")
+	}
 	if whole {
 		p.rc.SetReadDeadline(time.Time{})
 	} else {
