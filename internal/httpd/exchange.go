@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/auth"
@@ -39,9 +40,11 @@ func (p *passage) exchange(req *http.Request) {
 		// The node may believe that its answer has arrived. A client that tries again must not go on behind what it never got.
 		p.giveUp()
 	case p.r.Context().Err() != nil: // the client hung up, or stopped in the middle of its body
+		p.w.Header().Set("Connection", "close")
 		engineio.UnknownSession().Write(p.w, p.r)
 		p.giveUp()
 	case !errors.Is(err, errHalf):
+		p.closeUnlessTaken()
 		p.broken(err)
 	}
 }
@@ -84,6 +87,8 @@ func (p *passage) post() {
 	limit := time.AfterFunc(patience, func() { p.cut(errTime) })
 	defer limit.Stop()
 	body := &upload{p: p, left: int64(p.f.conf.MaxPayload) + 1, progress: func() { limit.Reset(patience) }}
+	body.ended.Store(p.r.ContentLength == 0)
+	p.body = body
 	defer body.stop()
 	req := p.request(p.ctx, http.MethodPost)
 	req.Body, req.ContentLength = body, p.r.ContentLength
@@ -99,6 +104,8 @@ type upload struct {
 	p        *passage
 	left     int64
 	progress func()
+
+	ended atomic.Bool // all has been read
 
 	mu   sync.Mutex // held while reading
 	over bool
@@ -118,6 +125,7 @@ func (u *upload) Read(b []byte) (int, error) {
 	case err == io.EOF:
 		// What is read from now on is net/http's look-out for a client that hangs up.
 		u.over = true
+		u.ended.Store(true)
 		_ = u.p.rc.SetReadDeadline(time.Time{})
 	case err != nil:
 		u.over = true
@@ -131,6 +139,9 @@ func (u *upload) Close() error { return nil }
 
 // stop makes sure that nothing of the request is touched after it has been answered: the transport may still be reading.
 func (u *upload) stop() {
+	if u.ended.Load() {
+		return
+	}
 	if u.mu.TryLock() {
 		u.over = true
 		u.mu.Unlock()
@@ -140,6 +151,14 @@ func (u *upload) stop() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.over = true
+}
+
+// closeUnlessTaken makes the answer the last one on its connection when the client's body has not been read to its end. stop may then hit
+// net/http's look-out for a client that hangs up, to which every later request on that connection would be over before it began.
+func (p *passage) closeUnlessTaken() {
+	if p.body != nil && !p.body.ended.Load() {
+		p.w.Header().Set("Connection", "close")
+	}
 }
 
 var (
@@ -163,6 +182,7 @@ func (p *passage) relay(res *http.Response) error {
 		return errProof
 	}
 	p.f.forwarded.Add(1)
+	p.closeUnlessTaken()
 	h := p.w.Header()
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Cache-Control", "Retry-After", "Allow"} {
 		if v := res.Header.Get(name); v != "" {

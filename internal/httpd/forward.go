@@ -204,7 +204,8 @@ type passage struct {
 	node auth.NodeAddress
 	mark string
 
-	upgrade bool // a websocket is asked for
+	upgrade bool    // a websocket is asked for
+	body    *upload // of a POST
 
 	ctx    context.Context         // ends with the client's request, with the time for an answer, or when this node stops
 	cancel context.CancelCauseFunc // guarded by Forwarder.mu once the passage is open

@@ -50,3 +50,46 @@ func TestAPollIsNeverRepeated(t *testing.T) {
 		t.Errorf("%d polls were sent %d times, %d of them where a usual client repeats one", tries, polls.Load(), reused.Load())
 	}
 }
+
+// A node may answer before a POST has come to its end. What stops the reading then may not touch a later request on the same connection,
+// which may be one that a proxy uses for all its clients.
+func TestAPostThatWasNotTakenSpoilsNoConnection(t *testing.T) {
+	s, err := auth.NewSecret(secretText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := newTrap(t, func(c net.Conn) {
+		req, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			return
+		}
+		mark := req.Header.Get(auth.HopHeader)
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s: %s\r\nContent-Length: 2\r\n\r\nok", auth.HopHeader, auth.NewHops(s, nil).Answer(mark))
+		_, _ = io.Copy(io.Discard, c)
+	})
+	m := newMember(t, setup{})
+	p := joined(t, m.url())
+	q := *p // another client on the same connections
+	q.sid = sidOf(t, secretText, tr.Addr().String())
+	for range 5 {
+		body, unfinished := io.Pipe()
+		req, err := http.NewRequest(http.MethodPost, q.url(), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.WriteString(unfinished, "4") }() // it ends with the answer
+		res, err := q.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != 200 || !res.Close {
+			t.Errorf("%s, closed %v", res.Status, res.Close)
+		}
+		unfinished.Close()
+		p.post(`42["say",1]`)
+		p.want(`42["echo",1]`)
+	}
+	q.post("3") // one that is taken whole
+	p.post(`42["say",2]`)
+	p.want(`42["echo",2]`)
+}
