@@ -127,7 +127,7 @@ func TestOrderOfWork(t *testing.T) {
 	create.Body = chat.Body{ID: create.ID, RoomID: "r", Room: &chat.RoomInfo{Name: "n", Owner: "u"}, User: chat.User{ID: "u"}}.Encode()
 	member, _ := chat.MembershipChange(create)
 	got := seen(func() {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		// The documents are never seen to be there: it ends with an error, and W stays.
 		if err := s.Save(ctx, 0, []chat.Change{{Row: create, Room: &create, Member: &member}}, chat.Mark{Seq: create.Seq}); err == nil {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -19,11 +20,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
+var rounds = flag.Int("store.rounds", 5, "rounds of TestFiveAtOnce")
+
 // TestFiveAtOnce is case 19: five nodes open an empty database in the same instant, adopt their log and make the lobby. All are ready;
 // there is one store, one log, one lobby, and each index once.
 func TestFiveAtOnce(t *testing.T) {
 	addr := enginetest.Mongo(t)
-	for round := range 20 {
+	for round := range *rounds {
 		database := enginetest.Name(t)
 		db := rawMongo(t, addr, database)
 		names, errs := make([]string, 5), make([]error, 5)

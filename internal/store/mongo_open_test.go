@@ -29,7 +29,7 @@ func openErr(t *testing.T, addr string) string {
 		s.Close()
 		t.Fatalf("%s was opened", o)
 	}
-	if took := time.Since(start); took > 15*time.Second {
+	if took := time.Since(start); took > 25*time.Second {
 		t.Errorf("the refusal took %v", took)
 	}
 	if text := err.Error(); !strings.Contains(text, "the store "+o.String()) || strings.Contains(text, "s3cret") || strings.Contains(text, "\n") {

@@ -79,7 +79,8 @@ func TestMongo(t *testing.T) {
 		Unstorable: func(seq chat.Seq) chat.Record {
 			return chat.Record{Seq: seq, Kind: chat.KindMessage, Room: "r", ID: "huge", User: "u", Body: make([]byte, 2<<20)}
 		},
-		Sample:     7,
+		Sample:     11,
+		Schedules:  2,
 		Deviations: []storetest.Deviation{storetest.RefusesNUL},
 	})
 }

@@ -49,5 +49,6 @@ func TestSQLite(t *testing.T) {
 		Unstorable: func(seq chat.Seq) chat.Record {
 			return chat.Record{Seq: seq, Kind: chat.KindMessage, Room: "r", ID: "huge", User: "u", Body: make([]byte, 2<<20)}
 		},
+		Sample: 4,
 	})
 }

@@ -113,7 +113,11 @@ func Ranges(places []chat.Seq) []chat.Range {
 
 func testEdges(t *testing.T, h Harness) {
 	for _, n := range sizes {
+		if h.Sample > 4 && (n == 200 || n == 500) {
+			continue // 101 and 501 are tried
+		}
 		s, rows := filled(t, h, n)
+		walks(t, h, s, n, rows)
 		w := page(t, s, "r", chat.Range{}, 1).AsOf
 		limits := []int{1, 2, 49, 50, 100}
 		for i, r := range Ranges(Places(rows)) {
@@ -133,19 +137,17 @@ func testEdges(t *testing.T, h Harness) {
 	}
 }
 
-// testWalks: walking either way gives each id once, and no empty page promises more.
-func testWalks(t *testing.T, h Harness) {
-	for _, n := range sizes {
-		s, rows := filled(t, h, n)
-		for _, all := range []bool{false, true} {
-			want := Expect(rows, chat.Range{All: all}, MaxPage, chat.MakeSeq(2, 0)).Rows
-			for _, limit := range []int{1, 50, 100} {
-				if limit == 1 && n > 50 || h.Sample > 1 && limit == 50 && n > 101 {
-					continue
-				}
-				same(t, fmt.Sprintf("%d rows walked down by %d", n, limit), walk(t, s, chat.Range{All: all}, limit), want)
-				same(t, fmt.Sprintf("%d rows walked up by %d", n, limit), walk(t, s, chat.Range{All: all, After: chat.AfterStart}, limit), want)
+// walks: walking either way gives each id once, and no empty page promises more.
+func walks(t *testing.T, h Harness, s Store, n int, rows []chat.Record) {
+	t.Helper()
+	for _, all := range []bool{false, true} {
+		want := Expect(rows, chat.Range{All: all}, MaxPage, chat.MakeSeq(2, 0)).Rows
+		for _, limit := range []int{1, 50, 100} {
+			if limit == 1 && n > 50 || h.Sample > 1 && limit == 50 && n > 101 {
+				continue
 			}
+			same(t, fmt.Sprintf("%d rows walked down by %d", n, limit), walk(t, s, chat.Range{All: all}, limit), want)
+			same(t, fmt.Sprintf("%d rows walked up by %d", n, limit), walk(t, s, chat.Range{All: all, After: chat.AfterStart}, limit), want)
 		}
 	}
 }

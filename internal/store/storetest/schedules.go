@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -79,7 +80,7 @@ func (p *persister) step(t *testing.T, to Store, rng *rand.Rand) {
 
 // testSchedules: batches that overlap, repeat, and begin again at W or before it, of two persisters in turn.
 func testSchedules(t *testing.T, h Harness) {
-	for seed := range uint64(5) {
+	for seed := range uint64(cmp.Or(h.Schedules, 5)) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		story, s := makeStory(rng, 120), open(t, h)
 		ps := []*persister{{s: story, batch: 10}, {s: story, batch: 25}}
@@ -92,7 +93,7 @@ func testSchedules(t *testing.T, h Harness) {
 				p.next = story.atW(t, s) // a restart
 			}
 			p.step(t, s, rng)
-			if step%6 == 0 {
+			if step%6 == 0 && (h.Sample <= 1 || step%12 == 0) {
 				story.check(t, s, seed, false)
 			}
 		}
@@ -110,7 +111,7 @@ func testSchedules(t *testing.T, h Harness) {
 
 // testTwoAtOnce: the same with real concurrency, of three persisters in two processes.
 func testTwoAtOnce(t *testing.T, h Harness) {
-	for seed := range uint64(3) {
+	for seed := range uint64(min(3, cmp.Or(h.Schedules, 3))) {
 		story, s := makeStory(rand.New(rand.NewPCG(seed, 2)), 150), open(t, h)
 		handles := []Store{s, h.Beside(t, s), s}
 		var wg sync.WaitGroup
