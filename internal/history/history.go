@@ -48,7 +48,6 @@ const (
 	openTalkMax = 4096            // and at most so many messages,
 	openRowsMax = 4 * openTalkMax // or rows of any kind
 	storePage   = 100             // rooms asked of the store at a time
-	openPage    = openRows        // rows: a room that is not busy takes one page
 	memberPage  = 1000            // members
 	fillMax     = 1000            // items of a replay; of more the newest fillNewest are given behind a gap
 	fillNewest  = 100

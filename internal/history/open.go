@@ -71,8 +71,8 @@ func (h *History) members(ctx context.Context, room chat.RoomID) ([]chat.Member,
 func (h *History) newest(ctx context.Context, room chat.RoomID, w chat.Seq) (rows []chat.Record, all bool, err error) {
 	begin, n, talk := time.Now().Add(-h.opt.Window).UnixMilli(), 0, 0
 	var pages [][]chat.Record
-	for before := w + 1; ; {
-		p, err := h.messages.Page(ctx, room, chat.Range{Before: before, All: true}, openPage)
+	for before, limit := w+1, openRows; ; limit = openTalkMax { // a busy room in few pages: a slow store may read all of it for each
+		p, err := h.messages.Page(ctx, room, chat.Range{Before: before, All: true}, limit)
 		if err != nil {
 			return nil, false, err
 		}

@@ -279,8 +279,8 @@ func TestOpenBounds(t *testing.T) {
 			min, max int
 		}{
 			{"an old room", 900, 0, false, 500, 500},
-			{"a busy room", 900, 700, false, 700, 1000},
-			{"a very busy room", 0, 5000, false, 4096, 4595},
+			{"a busy room", 900, 700, false, 700, 1601},
+			{"a very busy room", 0, 5000, false, 4096, 4596},
 			{"a crowd that comes", 0, 5000, true, 5001, 5001},
 		} {
 			d := filled(0)
