@@ -203,7 +203,7 @@ func NextKafka(ctx context.Context, o KafkaOptions, generation int) (chat.LogInf
 	return info, nil
 }
 
-// OldKafka opens a generation that must be there, for reading.
+// OldKafka is OpenKafka for a generation (0: the highest) whose topic must be there: none is made. The error is then ErrNoTopic.
 func OldKafka(ctx context.Context, o KafkaOptions, generation int) (*Kafka, error) {
 	o.Generation = generation
 	return openKafka(ctx, o, false)

@@ -14,12 +14,21 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
-// badTopic says that a topic can not hold what was promised.
-type badTopic struct{ text string }
+// ErrNoTopic says that a topic is missing which had to be there.
+var ErrNoTopic = errors.New("the topic is missing")
+
+// badTopic says that a topic can not hold what was promised, or (ErrNoTopic) is not there.
+type badTopic struct {
+	text  string
+	cause error
+}
 
 func (b *badTopic) Error() string { return b.text }
+func (b *badTopic) Unwrap() error { return b.cause }
 
-func badTopicf(format string, args ...any) *badTopic { return &badTopic{fmt.Sprintf(format, args...)} }
+func badTopicf(format string, args ...any) *badTopic {
+	return &badTopic{text: fmt.Sprintf(format, args...)}
+}
 
 const (
 	// batchLimit is what a topic takes in one batch when it is made, and the most that is sent in one, in bytes.
@@ -46,7 +55,7 @@ func (k *Kafka) openTopic(ctx context.Context, mayMake bool) error {
 		topic, err = k.awaitTopic(ctx)
 	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return badTopicf("there is no topic %s in %s", k.topic, k.opt)
+		return &badTopic{fmt.Sprintf("there is no topic %s in %s", k.topic, k.opt), ErrNoTopic}
 	}
 	if err != nil {
 		return err

@@ -110,6 +110,10 @@ func TestADeploymentMovesToKafka(t *testing.T) {
 	ann := one.lobby(t, "", "on disk")
 	one.saves(t)
 	one.stop()
+	refuses(t, cluster, "the store belongs to the log", "hubbub log next")
+	if left := topicsOf(t, name); len(left) > 0 {
+		t.Errorf("a refused start has made %v", left)
+	}
 	if _, err := nextLog(t, one.data, cluster, "", false); err == nil {
 		t.Error("without --from the old log is not known, but nothing is said")
 	}

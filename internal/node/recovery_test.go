@@ -31,7 +31,10 @@ func TestTheWaysOfRecovery(t *testing.T) {
 
 	forgetTopics(enginetest.Kafka(t), name)
 	until(t, "the topics are gone", func() bool { return len(topicsOf(t, name)) == 0 })
-	refuses(t, args, "the store belongs to the log", "hubbub log next")
+	refuses(t, args, "the store belongs to the log", "there is no topic "+name+"-g1", "hubbub log next")
+	if left := topicsOf(t, name); len(left) > 0 {
+		t.Errorf("a refused start has made %v", left)
+	}
 	if _, err := nextLog(t, n.data, args, "", false); err == nil || !strings.Contains(err.Error(), "--accept-loss") {
 		t.Errorf("a log that is gone is taken for finished: %v", err)
 	}

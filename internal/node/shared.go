@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/hubbub-chat/hubbub/internal/bus"
@@ -18,7 +20,7 @@ func (e *engines) openKafka(ctx context.Context, c config.Config, logger *slog.L
 		return err
 	}
 	o.AllowSingleBroker, o.Logger = c.SingleBroker, logger
-	kafka, err := msglog.OpenKafka(ctx, o)
+	kafka, err := openOrMake(ctx, c, o)
 	if err != nil {
 		return err
 	}
@@ -26,6 +28,27 @@ func (e *engines) openKafka(ctx context.Context, c config.Config, logger *slog.L
 	e.metrics = append(e.metrics, kafkaMetrics(kafka)...)
 	e.closers = append(e.closers, kafka.Close)
 	return nil
+}
+
+// openOrMake makes the topic only for a store that belongs to no log yet: beside any other an empty one would be another log, which a
+// refused start must not leave behind.
+func openOrMake(ctx context.Context, c config.Config, o msglog.KafkaOptions) (*msglog.Kafka, error) {
+	s, err := store.ParseMongo(c.Store.Full())
+	if err != nil {
+		return nil, err
+	}
+	was, err := store.CheckMongo(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if was.Log == "" {
+		return msglog.OpenKafka(ctx, o)
+	}
+	kafka, err := msglog.OldKafka(ctx, o, 0)
+	if errors.Is(err, msglog.ErrNoTopic) {
+		return nil, fmt.Errorf("the store belongs to the log %s, but %w: put that log back, or begin a new generation with hubbub log next", was.Log, err)
+	}
+	return kafka, err
 }
 
 func (e *engines) openMongo(ctx context.Context, c config.Config, logger *slog.Logger) error {
