@@ -61,7 +61,7 @@ export function serveChat(httpServer, options = {}) {
       const room = new Room(name, socket.data.user.id);
       rooms.set(room.id, room);
       socket.join(room.id);
-      return { id: room.id, room: room.told(io), asOf: seq };
+      return { room: room.told(io), asOf: seq };
     },
     "room:join"(socket, { roomId }) {
       const room = rooms.get(roomId);

@@ -39,7 +39,7 @@ const ask = (s, event, payload) => s.timeout(5000).emitWithAck(event, payload);
 async function room(s, name = "lobby") {
   const { ok, data } = await ask(s, "room:create", { clientId: "c1", name });
   assert.equal(ok, true);
-  return data.id;
+  return data.room.id;
 }
 
 test("a session names the guest", async () => {
