@@ -56,9 +56,17 @@ type Record struct {
 // MaxRecordSize bounds an encoded record, bytes: 16 KiB of text at six bytes a character, twice, and room for the rest.
 const MaxRecordSize = 256 << 10
 
-const recordVersion = 1
+// recordVersion is the first byte of a record. Raise it with every kind and field that an older program would pass over or misread:
+// that program then stops in front of the record (ErrNewer) instead of skipping what was acknowledged. In Kafka the key stays the room.
+const (
+	recordVersion = 1
+	lastVersion   = 31 // a byte above is no version: text begins with it, or another program's format
+)
 
 var errRecord = errors.New("malformed record")
+
+// ErrNewer says that a record was written by a later version of this program, which reads it.
+var ErrNewer = errors.New("a newer hubbub wrote this record")
 
 // AppendRecord appends the log's encoding of r, all but Seq and At, which the log keeps in its own way.
 func AppendRecord(dst []byte, r Record) []byte {
@@ -72,14 +80,17 @@ func AppendRecord(dst []byte, r Record) []byte {
 	return append(dst, r.Body...)
 }
 
-// ParseRecord reads what AppendRecord wrote. The Body shares memory with data.
+// ParseRecord reads what AppendRecord wrote. The Body shares memory with data. Errors: ErrNewer, and others for what no version writes.
 func ParseRecord(data []byte) (Record, error) {
 	var r Record
 	if len(data) < 2 {
 		return r, errRecord
 	}
-	if data[0] != recordVersion {
-		return r, fmt.Errorf("record version %d is not known to this program", data[0])
+	switch v := data[0]; {
+	case v > recordVersion && v <= lastVersion:
+		return r, fmt.Errorf("%w, in version %d of its form", ErrNewer, v)
+	case v != recordVersion:
+		return r, errRecord
 	}
 	r.Kind = Kind(data[1])
 	sent, n := binary.Varint(data[2:])

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"bytes"
+	"errors"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -31,10 +32,12 @@ func TestRecordDamaged(t *testing.T) {
 			t.Errorf("the first %d bytes were taken for a record", n)
 		}
 	}
-	newer := bytes.Clone(whole)
-	newer[0] = 9
-	if _, err := chat.ParseRecord(newer); err == nil {
-		t.Error("a record of version 9 was read")
+	for first, isNewer := range map[byte]bool{0: false, 2: true, 9: true, 31: true, 32: false, '{': false, 0xff: false} {
+		other := bytes.Clone(whole)
+		other[0] = first
+		if _, err := chat.ParseRecord(other); err == nil || errors.Is(err, chat.ErrNewer) != isNewer {
+			t.Errorf("what begins with %d: %v", first, err)
+		}
 	}
 }
 

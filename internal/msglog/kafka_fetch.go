@@ -89,13 +89,19 @@ func (k *Kafka) portion(rp *kmsg.FetchResponseTopicPartition, at place) portion 
 		if r.Offset < at.next {
 			continue
 		}
+		if !r.Attrs.IsControl() {
+			rec, ok, err := k.record(r)
+			if err != nil { // those before it go out first
+				if out.to.next == at.next {
+					out.err = err
+				}
+				return out
+			}
+			if ok {
+				out.rs = append(out.rs, rec)
+			}
+		}
 		out.to = place{r.Offset + 1, r.LeaderEpoch}
-		if r.Attrs.IsControl() {
-			continue
-		}
-		if rec, ok := k.record(r); ok {
-			out.rs = append(out.rs, rec)
-		}
 	}
 	if next > out.to.next { // aborted records, whose marker is still to come
 		out.to = place{next, -1}
@@ -105,9 +111,16 @@ func (k *Kafka) portion(rp *kmsg.FetchResponseTopicPartition, at place) portion 
 	return out
 }
 
-// record reads one of the topic's records. What no hubbub wrote is passed over: it belongs to no room.
-func (k *Kafka) record(r *kgo.Record) (chat.Record, bool) {
+// record reads one of the topic's records. What no hubbub wrote is passed over: it belongs to no room. What a newer one wrote is not: it
+// was acknowledged to somebody. The log then stops in front of it, for this process.
+func (k *Kafka) record(r *kgo.Record) (rec chat.Record, ok bool, stop error) {
 	rec, err := chat.ParseRecord(r.Value)
+	if errors.Is(err, chat.ErrNewer) && len(r.Key) > 0 && chat.PartitionOf(chat.RoomID(r.Key), k.partitions) == int(r.Partition) {
+		err = fmt.Errorf("the topic %s holds what this version can not read, in partition %d at %d: %w; run that version, nothing behind it is read or written by this one",
+			k.topic, r.Partition, r.Offset, err)
+		k.state.stop(err)
+		return rec, false, err
+	}
 	if err == nil && chat.PartitionOf(rec.Room, k.partitions) != int(r.Partition) {
 		err = fmt.Errorf("its room %q belongs to another partition", rec.Room)
 	}
@@ -116,10 +129,10 @@ func (k *Kafka) record(r *kgo.Record) (chat.Record, bool) {
 			k.log.Warn("the topic holds a record that no hubbub wrote; it and others like it are passed over", "topic", k.topic,
 				"partition", r.Partition, "offset", r.Offset, "error", err)
 		}
-		return rec, false
+		return rec, false, nil
 	}
 	rec.Seq, rec.At = k.seq(r.Offset), r.Timestamp.UnixMilli()
-	return rec, true
+	return rec, true, nil
 }
 
 // stand finds the place behind a mark, and holds its proof against the log. A mark of an older generation lies before this one's first

@@ -49,7 +49,7 @@ func (k *Kafka) setLeaders(t kadm.TopicDetail) {
 // kafkaState is what is known of the brokers and the topic: nil is well.
 type kafkaState struct {
 	mu     sync.Mutex
-	broken error // the topic is not the one it was: for this process, that does not mend
+	broken error // the topic is not the one it was, or not for this version: for this process, that does not mend
 	away   error // the brokers do not answer, or do not know the topic
 	since  time.Time
 }
@@ -62,6 +62,15 @@ func (s *kafkaState) problem() error {
 		return s.broken
 	}
 	return s.away
+}
+
+// stop keeps the first thing that does not mend for this process; the watch logs it.
+func (s *kafkaState) stop(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = err
+	}
 }
 
 // Problem says in a sentence why appends are refused, as far as is known without asking.

@@ -82,7 +82,9 @@ func fiveAtOnce(t *testing.T) {
 		}
 	}
 	db := database(t, name)
-	until(t, "all is saved", func() bool { return len(find(t, db, "rows", bson.D{{Key: "kind", Value: int(chat.KindMessage)}})) == len(all) })
+	until(t, "all is saved", func() bool {
+		return len(find(t, db, "rows", bson.D{{Key: "kind", Value: int(chat.KindMessage)}})) == len(all)
+	})
 	for i, n := range all {
 		if rooms := people[i].must("room:list", map[string]any{})["rooms"].([]any); len(rooms) != 1 {
 			t.Errorf("node %d lists %v", i, rooms)
