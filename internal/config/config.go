@@ -241,12 +241,15 @@ func (l *Limits) check() error {
 		{"payload-bytes", float64(l.PayloadBytes), 1000}, {"queue-bytes", float64(l.QueueBytes), 64 << 10},
 		{"reserve-bytes", float64(l.ReserveBytes), 0}, {"segment-bytes", float64(l.SegmentBytes), 1 << 20},
 	} {
-		if c.value < c.min {
-			return fmt.Errorf("--%s must be at least %v", c.name, c.min)
+		if !(c.value >= c.min) || math.IsInf(c.value, 1) { // the first is also true of what is no number
+			return fmt.Errorf("--%s must be a number of at least %v", c.name, c.min)
 		}
 	}
 	if l.TextBytes > 64<<10 {
 		return errors.New("--text-bytes can not be above 65536: the log's records are bounded")
+	}
+	if l.PageSize > 1000 {
+		return errors.New("--page-size can not be above 1000: a store gives no more than some thousand rows at once")
 	}
 	return nil
 }
