@@ -88,6 +88,22 @@ CREATE TABLE dead (
 ) WITHOUT ROWID;
 `
 
+// indexes are those of schema 2, as they are made anew where one was dropped: pages name them, and would not be had without.
+const indexes = `
+CREATE INDEX IF NOT EXISTS rows_talk ON rows (room, seq) WHERE kind IN (1, 7);
+CREATE INDEX IF NOT EXISTS rows_rev  ON rows (room, rev) WHERE rev > seq;
+CREATE INDEX IF NOT EXISTS rooms_name ON rooms (name, id);
+CREATE INDEX IF NOT EXISTS members_user ON members (user, room);
+`
+
+// mendIndexes makes the indexes that are missing, and ends the transaction.
+func mendIndexes(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, indexes); err != nil {
+		return fmt.Errorf("make the indexes: %w", err)
+	}
+	return tx.Commit()
+}
+
 // migrate brings the file to schemaVersion, in one transaction; a newer one, or another program's file, is refused.
 func migrate(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
@@ -111,7 +127,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	case version > schemaVersion:
 		return newerSchema{version}
 	case version == schemaVersion:
-		return nil
+		return mendIndexes(ctx, tx)
 	}
 	for _, step := range steps()[version:] {
 		if _, err := tx.ExecContext(ctx, step); err != nil {
