@@ -30,8 +30,9 @@ func TestBadInput(t *testing.T) {
 	d.run(t, "events", func(t *testing.T) int { return eventsDoor(t, w, ada, room) })
 	d.run(t, "tokens", func(t *testing.T) int { return tokensDoor(t, w, host) })
 
-	path := binary(t)
+	path := build(t)
 	d.run(t, "flags", func(t *testing.T) int { return flagsDoor(t, path) })
+	d.run(t, "files", func(t *testing.T) int { return filesDoor(t, path) })
 
 	returnsTo(t, before)
 	audit(t, room, all...)

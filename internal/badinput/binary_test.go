@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// binary builds hubbub, as people run it.
-func binary(t *testing.T) string {
+// build builds hubbub, as people run it.
+func build(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hubbub")
 	cmd := exec.Command("go", "build", "-o", path, "../../cmd/hubbub")
@@ -22,10 +22,11 @@ func binary(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build hubbub: %v\n%s", err, out)
 	}
+	openWay(t, path)
 	return path
 }
 
-// ending is how a run of hubbub ended, or that it serves.
+// run is how a run of hubbub ended, or that it serves.
 type run struct {
 	out, problem string
 	code         int
@@ -41,7 +42,7 @@ func hubbub(t *testing.T, path, dir string, env []string, args ...string) run {
 	t.Helper()
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir}, env...)
-	if os.Geteuid() == 0 && owner(dir) == nobody {
+	if os.Geteuid() == 0 && owner(filepath.Dir(dir)) == nobody {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	var problem, out bytes.Buffer

@@ -91,6 +91,7 @@ func flagsDoor(t *testing.T, path string) int {
 	}
 	for _, s := range settings() {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			var env, args []string
 			for _, word := range strings.Fields(strings.ReplaceAll(s.args, "$f", files)) {
 				if strings.HasPrefix(word, "HUBBUB_") {
