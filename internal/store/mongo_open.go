@@ -165,8 +165,15 @@ func refused(err error) bool {
 		return true
 	}
 	text := err.Error()
-	return strings.Contains(text, "auth error") || strings.Contains(text, "AuthenticationFailed")
+	return strings.Contains(text, "auth error") || strings.Contains(text, "AuthenticationFailed") ||
+		strings.Contains(text, "(SQLSTATE 28") // FerretDB 1 hands the login on to PostgreSQL, whose class 28 is "invalid authorization"
 }
+
+// oneLine is an error in one line, whatever a server put into it.
+type oneLine struct{ cause error }
+
+func (o oneLine) Error() string { return strings.Join(strings.Fields(o.cause.Error()), " ") }
+func (o oneLine) Unwrap() error { return o.cause }
 
 // sentence makes what an operator reads. The cause stays in it as text only where it may hold the password.
 func (o MongoOptions) sentence(err error) error {
@@ -175,7 +182,7 @@ func (o MongoOptions) sentence(err error) error {
 	}
 	var newer newerSchema
 	var differs indexDiffers
-	safe := o.redact(err)
+	safe := oneLine{o.redact(err)}
 	switch {
 	case errors.As(err, &newer):
 		return fmt.Errorf("the store %s was written by a newer hubbub (schema %d, this one knows %d); run that one, or restore a backup: %w",
