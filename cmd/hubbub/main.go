@@ -1,4 +1,4 @@
-// Command hubbub is the chat server. Subcommands: serve (the default), token, doctor, log, version.
+// Command hubbub is the chat server. Subcommands: serve (the default), token, doctor, log, bench, version.
 package main
 
 import (
@@ -22,6 +22,7 @@ const usage = `hubbub: a chat server for crowds
   hubbub token [flags]     print a token for a user
   hubbub doctor [flags]    look at the engines, and say what is wrong and how to mend it
   hubbub log next [flags]  begin the log's next generation, or move to another log
+  hubbub bench             load and checks, for this server or another one
   hubbub version           print the version
 `
 
@@ -47,6 +48,8 @@ func run(args []string) error {
 		return doctorCommand(args, os.Stdout)
 	case "log":
 		return logCommand(args, os.Stdout)
+	case "bench":
+		return benchCommand(args, os.Stdout)
 	case "version":
 		fmt.Println(version())
 		return nil
