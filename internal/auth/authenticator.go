@@ -21,6 +21,7 @@ type Identity struct {
 	Token   string    // for a guest: the token to keep; else empty
 	PID     string    // the opaque signed name of the user, to be echoed or handed out
 	Expires time.Time // past this and Leeway the socket is closed
+	Fresh   bool      // a guest who has just been made: he can be in no room
 }
 
 // Authenticator turns credentials into identities.
@@ -50,7 +51,9 @@ func (a *Authenticator) Authenticate(_ context.Context, c Credentials) (Identity
 	if c.Name == "" {
 		return Identity{}, chat.Errorf(chat.CodeUnauthorized, "auth needs a token, or a name for a guest")
 	}
-	return a.guest(chat.User{ID: newGuestID(), Guest: true}, c.Name)
+	id, err := a.guest(chat.User{ID: newGuestID(), Guest: true}, c.Name)
+	id.Fresh = err == nil
+	return id, err
 }
 
 func (a *Authenticator) byToken(c Credentials) (Identity, error) {

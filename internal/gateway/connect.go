@@ -113,12 +113,8 @@ func (c *conn) prepare(ctx context.Context) (filled bool) {
 	timeout := time.NewTimer(c.g.cfg.Times.Resume)
 	defer timeout.Stop()
 	greet := session{User: c.who.User, Token: c.who.Token, Log: c.g.cfg.LogName, Rooms: []ownedRoom{}}
-	short, cancel := context.WithTimeout(ctx, roomsWithin)
-	own, err := c.g.cfg.Service.RoomsOf(short, c.who.User.ID, maxSince)
-	cancel()
-	greet.RoomsUnknown = err != nil
-	for _, m := range own {
-		greet.Rooms = append(greet.Rooms, ownedRoom{m.Room, stateName(m.Member.State), m.Member.Joined})
+	if !c.who.Fresh {
+		c.lookUpRooms(ctx, &greet)
 	}
 	c.mu.Lock()
 	c.greet = greet
@@ -133,6 +129,17 @@ func (c *conn) prepare(ctx context.Context) (filled bool) {
 	case <-ctx.Done():
 	}
 	return filled
+}
+
+// lookUpRooms adds the user's memberships and invitations.
+func (c *conn) lookUpRooms(ctx context.Context, greet *session) {
+	ctx, cancel := context.WithTimeout(ctx, roomsWithin)
+	defer cancel()
+	own, err := c.g.cfg.Service.RoomsOf(ctx, c.who.User.ID, maxSince)
+	greet.RoomsUnknown = err != nil
+	for _, m := range own {
+		greet.Rooms = append(greet.Rooms, ownedRoom{m.Room, stateName(m.Member.State), m.Member.Joined})
+	}
 }
 
 // resumeAll resumes the rooms of `since`, some at a time, and says whether all were filled.

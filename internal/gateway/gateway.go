@@ -21,6 +21,7 @@ type Identity struct {
 	Token   string    // for a guest: the token to keep; else empty
 	PID     string    // an opaque signed name of the user, which the Authenticator takes back as a credential; may be empty
 	Expires time.Time // past this and Leeway the socket is closed; zero: never
+	Fresh   bool      // the user has just been made: he can be in no room, and none is looked for
 }
 
 // Authenticator tells who a client is, or refuses it with a *chat.Error.

@@ -24,6 +24,7 @@ type Options struct {
 	Trim    bool                                  // trim the log behind W and KeepBehind
 	Back    BackOff                               // between two probes of a store that does not answer
 	Wait    time.Duration                         // for one operation of the store; default 5 s
+	Gather  time.Duration                         // at the log's end, from one save to the next, so that few syncs of the store disturb those of the log; default 50 ms, negative: none
 	Slow    time.Duration                         // an operation that has not answered by then counts as a pause; default 3 s
 	OnState func(State)                           // told after every pause, resume, refusal and End, one at a time; must not block
 	Jitter  func(max time.Duration) time.Duration // default: uniform in [0, max)
@@ -83,6 +84,9 @@ func New(log chat.Log, archive chat.Archive, o Options) *Persister {
 	}
 	if o.Wait <= 0 {
 		o.Wait = 5 * time.Second
+	}
+	if o.Gather == 0 {
+		o.Gather = 50 * time.Millisecond
 	}
 	if o.Slow <= 0 {
 		o.Slow = 3 * time.Second
@@ -160,11 +164,30 @@ func (s *Persister) Records(ctx context.Context, p int, rs []chat.Record, upTo c
 		return
 	}
 	w.look(ctx, upTo.Seq, atEnd)
+	began := time.Now()
 	if b := newBatch(rs, w.place.Seq, upTo, !s.opt.Breaks[UnfoldedBatch]); b != nil && !w.save(ctx, b) {
 		return
 	}
 	if s.opt.Trim {
 		w.trim(ctx, rs, atEnd)
+	}
+	if atEnd && len(rs) > 0 {
+		pause(ctx, s.opt.Gather-time.Since(began))
+	}
+}
+
+// pause waits, not at all if d is not above 0.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -217,14 +240,7 @@ func (s *Persister) rest(ctx context.Context, tries int) bool {
 	if tries < 16 {
 		bound = min(bound, s.opt.Back.First<<max(tries, 0))
 	}
-	timer := time.NewTimer(max(s.opt.Jitter(bound), time.Millisecond))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return pause(ctx, max(s.opt.Jitter(bound), time.Millisecond))
 }
 
 // markOf gives W of a partition; the zero Mark, before the first record, if the store has none.

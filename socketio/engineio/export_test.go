@@ -26,6 +26,17 @@ func PollingID(srv *Server, sid string) bool {
 	return s != nil && Polling(s)
 }
 
+// Probing tells tests whether a websocket tries to take over a session.
+func Probing(srv *Server, sid string) bool {
+	s := srv.lookup(sid)
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.probe != nil
+}
+
 // AgePoll makes the waiting poll, if there is one, as old as age.
 func AgePoll(s *Session, age time.Duration) bool {
 	s.mu.Lock()

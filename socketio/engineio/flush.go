@@ -11,31 +11,71 @@ import (
 // (TLS, wrapped ones): small enough to make progress within WriteTimeout.
 const copyChunk = 64 << 10
 
-// kickLocked starts the writing goroutine if there is something to write.
+// kickLocked sees to it that what waits is written: by the server's writers,
+// or by a goroutine where only a write that waits is possible.
 func (c *wsConn) kickLocked() {
 	if c.writing || c.conn == nil || !c.pendingLocked() {
 		return
 	}
 	c.writing = true
 	c.s.holds++
-	go c.flush()
+	if c.raw == nil {
+		go c.flush()
+		return
+	}
+	c.s.srv.writers.add(c)
 }
 
 func (c *wsConn) pendingLocked() bool {
 	return len(c.control) > 0 || c.final != nil || (c.live && !c.s.out.empty())
 }
 
+// flushNow writes one batch without waiting. What the socket does not take at
+// once is left to a goroutine.
+func (c *wsConn) flushNow(t *try) {
+	b, ok := c.nextBatch(t.bufs[:0])
+	if !ok {
+		c.s.unhold()
+		return
+	}
+	t.bufs = b.bufs
+	done, whole, err := t.all(c.raw)
+	switch {
+	case err != nil:
+		c.wrote(b, err)
+		c.s.unhold()
+	case whole:
+		if c.wrote(b, nil) {
+			c.s.srv.writers.add(c) // behind the others
+		} else {
+			c.s.unhold()
+		}
+	default:
+		b.bufs = rest(b.bufs, done)
+		go c.flushRest(b)
+	}
+	clear(t.bufs)
+}
+
+// flushRest writes what is left of a batch, and what has come meanwhile.
+func (c *wsConn) flushRest(b batch) {
+	err := c.write(b.bufs)
+	if more := c.wrote(b, err); more {
+		c.flush()
+		return
+	}
+	c.s.unhold()
+}
+
 // flush writes until nothing is left. All that waits goes out in one write.
 func (c *wsConn) flush() {
 	defer c.s.unhold()
 	for {
-		b, ok := c.nextBatch()
+		b, ok := c.nextBatch(nil)
 		if !ok {
 			return
 		}
-		err := c.write(b.bufs)
-		c.wrote(b, err)
-		if err != nil || b.last {
+		if more := c.wrote(b, c.write(b.bufs)); !more {
 			return
 		}
 	}
@@ -43,14 +83,15 @@ func (c *wsConn) flush() {
 
 // batch is what goes out in one write.
 type batch struct {
-	bufs    net.Buffers
+	bufs    [][]byte
 	entries []entry
 	bytes   int  // as counted against the queue
 	last    bool // a close frame is the end of it
 }
 
-// nextBatch takes what waits; false: nothing does, and flush is to stop.
-func (c *wsConn) nextBatch() (b batch, ok bool) {
+// nextBatch takes what waits, its bytes behind bufs; false: nothing does, and
+// writing is to stop.
+func (c *wsConn) nextBatch(bufs [][]byte) (b batch, ok bool) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,6 +99,7 @@ func (c *wsConn) nextBatch() (b batch, ok bool) {
 		c.writing = false
 		return b, false
 	}
+	b.bufs = bufs
 	if len(c.control) > 0 {
 		b.bufs = append(b.bufs, c.control)
 		c.control = nil
@@ -81,9 +123,10 @@ func (c *wsConn) nextBatch() (b batch, ok bool) {
 	return b, true
 }
 
-// wrote books what write did with a batch. After an error and after the last
-// batch writing stays true: nothing may follow.
-func (c *wsConn) wrote(b batch, err error) {
+// wrote books what became of a batch, and tells whether more waits; if not,
+// writing is over. After an error and after the last batch writing stays true:
+// nothing may follow.
+func (c *wsConn) wrote(b batch, err error) (more bool) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +151,11 @@ func (c *wsConn) wrote(b batch, err error) {
 			half.CloseWrite()
 		}
 		c.conn.SetReadDeadline(time.Now().Add(closeLinger))
+	default:
+		more = c.pendingLocked()
+		c.writing = more
 	}
+	return more
 }
 
 func writeReason(err error) Reason {
@@ -120,10 +167,12 @@ func writeReason(err error) Reason {
 
 // write writes bufs. It gives up when the client takes nothing for
 // Options.WriteTimeout; a client that takes a little in that time gets more.
-func (c *wsConn) write(bufs net.Buffers) error {
-	if _, ok := c.conn.(*net.TCPConn); !ok {
-		return c.writeCopied(bufs)
+func (c *wsConn) write(pieces [][]byte) error {
+	if c.raw == nil {
+		return c.writeCopied(pieces)
 	}
+	defer c.conn.SetWriteDeadline(time.Time{}) // the writers' next try sets none
+	bufs := net.Buffers(pieces)
 	for {
 		c.conn.SetWriteDeadline(time.Now().Add(c.patience()))
 		n, err := bufs.WriteTo(c.conn)
@@ -135,7 +184,7 @@ func (c *wsConn) write(bufs net.Buffers) error {
 
 // writeCopied is write for connections on which each buffer would be a write
 // (and a TLS record) of its own, and on which a timeout is final.
-func (c *wsConn) writeCopied(bufs net.Buffers) error {
+func (c *wsConn) writeCopied(bufs [][]byte) error {
 	chunk := c.s.srv.buffers.get()
 	defer func() { c.s.srv.buffers.put(chunk) }()
 	put := func() error {

@@ -33,6 +33,7 @@ type Server struct {
 	handler Handler
 	buffers bufferPool
 	gzip    compressors
+	writers writers
 
 	mu       sync.Mutex // guards all below
 	sessions map[string]*Session

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -23,6 +24,7 @@ const maxPongs = 1 << 10
 type wsConn struct {
 	s    *Session
 	conn net.Conn
+	raw  syscall.RawConn // of a TCP connection, for writes that do not wait; else nil
 	in   wsReader
 	b64  bool // binary goes out as base64 text
 
@@ -78,6 +80,7 @@ func (c *wsConn) accept(w http.ResponseWriter, r *http.Request) error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.conn = conn
+	c.raw = rawConn(conn)
 	return nil
 }
 
