@@ -115,7 +115,7 @@ func pageOf(p chat.Page, r chat.Range, most int) messagePage {
 	}
 	out.Messages = make([]json.RawMessage, len(rows))
 	for i, row := range rows {
-		out.Messages[i] = chat.AppendEvent(nil, row)
+		out.Messages[i] = chat.AppendEvent(nil, chat.Shown(row))
 	}
 	return out
 }

@@ -23,8 +23,9 @@ type wire struct {
 	droppable bool // a socket that is behind does without it
 }
 
-// Record makes the event of a record: its seq in front of the very bytes of its body.
+// Record makes the event of a record: its seq in front of the very bytes of its body. Where these can not be shown, that of a tombstone.
 func (Encoder) Record(r chat.Record) chat.Frame {
+	r = chat.Shown(r)
 	data := chat.AppendEvent(make([]byte, 0, len(r.Body)+32), r)
 	return frame(r.Room, r.Seq, r.Kind.EventName(), data, false)
 }

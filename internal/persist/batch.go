@@ -1,9 +1,6 @@
 package persist
 
 import (
-	"encoding/json"
-	"unicode/utf8"
-
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
@@ -42,7 +39,7 @@ func newBatch(rs []chat.Record, place chat.Seq, upTo chat.Mark, fold bool) *batc
 			continue
 		}
 		seen[r.ID] = true
-		b.items = append(b.items, &item{record: r, change: changeOf(r), bad: malformed(r)})
+		b.items = append(b.items, &item{record: r, change: changeOf(r), bad: chat.Malformed(r)})
 	}
 	if len(b.items) == 0 && upTo.Seq <= place {
 		return nil
@@ -66,27 +63,9 @@ func changeOf(r chat.Record) chat.Change {
 	return c
 }
 
-// malformed says why no engine may hold r; empty: it may. Such a record did not come through the door.
-func malformed(r chat.Record) string {
-	switch {
-	case r.ID == "" || r.Room == "":
-		return "the record has no id or no room"
-	case !utf8.Valid(r.Body) || !json.Valid(r.Body) || r.Body[0] != '{':
-		return "the body is not a JSON object"
-	}
-	return ""
-}
-
-// tombstone stands in the history where a record was that can never be stored.
-func tombstone(r chat.Record) chat.Record {
-	t := chat.Record{Seq: r.Seq, At: r.At, Kind: chat.KindTombstone, Room: r.Room, ID: r.ID, User: r.User, Sent: r.Sent, Sum: r.Sum}
-	t.Body = chat.Body{ID: r.ID, RoomID: r.Room, User: chat.User{ID: r.User}, Deleted: true, Reason: "unstorable", At: r.Sent}.Encode()
-	return t
-}
-
 // entomb puts the tombstone in the record's place, or nothing where that cannot be.
 func (it *item) entomb() {
-	it.buried, it.change = true, chat.Change{Row: tombstone(it.record)}
+	it.buried, it.change = true, chat.Change{Row: chat.Tombstone(it.record)}
 	it.dropped = it.record.ID == "" || it.record.Room == ""
 }
 
