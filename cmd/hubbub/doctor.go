@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/config"
+	"github.com/hubbub-chat/hubbub/internal/doctor"
 	"github.com/hubbub-chat/hubbub/internal/node"
 )
 
@@ -26,8 +28,8 @@ func doctorCommand(args []string, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if grave, slight := node.Doctor(ctx, c, out); grave > 0 {
-		return fmt.Errorf("doctor: %d things are wrong, %d more are worth a look", grave, slight)
+	if grave, slight := node.Doctor(ctx, c, out, time.Now); grave > 0 {
+		return fmt.Errorf("doctor: %s wrong, %d more worth a look", doctor.Count(grave, "thing is", "things are"), slight)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestDoctorsExitCode(t *testing.T) {
 	cluster := []string{"doctor", "--listen", nobody, "--data", data, "--log", "kafka://ann:hunter2@127.0.0.1:nine/chat", "--bus", "redis://:hunter2@" + nobody,
 		"--store", "mongodb://ann:hunter2@127.0.0.1/admin", "--secret", "0123456789abcdef0123456789abcdef"}
 	out, problem, code = ends(t, cluster...)
-	if code != 1 || !oneSentence(problem, "3 things are wrong") || strings.Count(out, "bad") != 3 || strings.Contains(out+problem, "hunter2") {
+	if code != 1 || !oneSentence(problem, "3 things are wrong, 1 more worth a look") || strings.Count(out, "bad") != 3 || strings.Contains(out+problem, "hunter2") {
 		t.Errorf("all wrong: exit %d, %q, %q", code, out, problem)
 	}
 	for _, args := range [][]string{{"doctor", "--colour", "red"}, {"doctor", "me"}, {"doctor", "--log", "mysql:x"}} {

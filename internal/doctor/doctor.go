@@ -76,6 +76,14 @@ func look(ctx context.Context, p Probe) (seen string, found []Finding) {
 	}
 }
 
+// Count words a number of things: "1 broker", "3 brokers".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 func rank(f Finding) int {
 	if f.Grave {
 		return 0

@@ -156,7 +156,8 @@ func (k *Kafka) checkReplicas(ctx context.Context, topic kadm.TopicDetail) error
 	insync, _ := strconv.Atoi(conf["min.insync.replicas"])
 	replicas := topic.Partitions.NumReplicas()
 	if insync > replicas {
-		return badTopicf("the topic %s has %d copies but min.insync.replicas=%d: no message could ever be acknowledged; lower the one or raise the other", k.topic, replicas, insync)
+		return badTopicf("the topic %s has %s but min.insync.replicas=%d: no message could ever be acknowledged; raise the one or lower the other",
+			k.topic, count(replicas, "copy", "copies"), insync)
 	}
 	if k.opt.AllowSingleBroker {
 		return nil

@@ -21,13 +21,14 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/store"
 )
 
-// Doctor looks at every engine that a configuration names, changes nothing, and reports to out.
-func Doctor(ctx context.Context, c config.Config, out io.Writer) (grave, slight int) {
+// Doctor looks at every engine that a configuration names, changes nothing, and reports to out. now is this machine's clock, time.Now.
+func Doctor(ctx context.Context, c config.Config, out io.Writer, now func() time.Time) (grave, slight int) {
+	ahead := now().Sub(time.Now())
 	return doctor.Run(ctx, out, []doctor.Probe{
 		{Name: "settings", At: "the flags and the environment", Look: func(context.Context) (string, []doctor.Finding) { return lookAtSettings(c) }},
-		{Name: "log", At: c.Log.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtLog(ctx, c) }},
+		{Name: "log", At: c.Log.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtLog(ctx, c, ahead) }},
 		{Name: "bus", At: c.Bus.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtBus(ctx, c) }},
-		{Name: "store", At: c.Store.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtStore(ctx, c) }},
+		{Name: "store", At: c.Store.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtStore(ctx, c, ahead) }},
 		{Name: "node", At: "http://" + c.Listen, Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtNode(ctx, c) }},
 	})
 }
@@ -54,7 +55,8 @@ func lookAtSettings(c config.Config) (string, []doctor.Finding) {
 	return "", out
 }
 
-func lookAtLog(ctx context.Context, c config.Config) (string, []doctor.Finding) {
+// lookAtLog looks at Kafka or the disk; ahead is how far this machine's clock is put forward, in a test.
+func lookAtLog(ctx context.Context, c config.Config, ahead time.Duration) (string, []doctor.Finding) {
 	if c.Log.Scheme == "disk" {
 		return lookAtDisk(c.Log.Rest)
 	}
@@ -65,20 +67,44 @@ func lookAtLog(ctx context.Context, c config.Config) (string, []doctor.Finding) 
 	o.AllowSingleBroker = c.SingleBroker
 	r, err := msglog.CheckKafka(ctx, o)
 	if err != nil {
-		return "", grave(err.Error(), "See what it says.")
+		return "", grave(err.Error(), "Look from this machine with Kafka's own tool: kafka-broker-api-versions.sh --bootstrap-server "+o.Seeds[0]+" (with --command-config FILE where it wants a login or TLS).")
 	}
-	seen := fmt.Sprintf("%d brokers, topic %s not made yet: the first node makes it", r.Brokers, r.Topic)
+	seen := doctor.Count(r.Brokers, "broker", "brokers") + ", topic " + r.Topic
 	if r.Made {
-		seen = fmt.Sprintf("%d brokers, topic %s, %d partitions, %d copies, min.insync.replicas=%d", r.Brokers, r.Topic, r.Partitions, r.Replicas, r.InSync)
+		seen += fmt.Sprintf(", %s, %s, min.insync.replicas=%d", doctor.Count(r.Partitions, "partition", "partitions"), doctor.Count(r.Replicas, "copy", "copies"), r.InSync)
+	} else {
+		seen += " not made yet: the first node makes it"
 	}
 	var out []doctor.Finding
 	for _, p := range r.Problems {
-		out = append(out, doctor.Finding{Grave: true, Where: r.Topic, What: p, Mend: "kafka-configs.sh --alter --entity-type topics --entity-name " + r.Topic + ", or start a node: what it may, it puts right."})
+		out = append(out, doctor.Finding{Grave: true, Where: r.Topic, What: p.What, Mend: p.Mend})
 	}
 	for _, n := range r.Notes {
-		out = append(out, doctor.Finding{What: n, Mend: "See operations.md."})
+		out = append(out, doctor.Finding{What: n.What, Mend: n.Mend})
 	}
-	return seen, out
+	if !r.ClockTold {
+		return seen + ", clock not told to this user", out
+	}
+	clock, found := judgeClock("Kafka's controller", r.Clock-ahead, r.RoundTrip)
+	return seen + ", " + clock, append(out, found...)
+}
+
+// maxClock is how far a clock may be off before that is worth a line.
+const maxClock = 2 * time.Second
+
+// judgeClock says how an engine's clock stands to this machine's: so far ahead, give or take trip.
+func judgeClock(whose string, ahead, trip time.Duration) (seen string, found []doctor.Finding) {
+	how := "ahead"
+	if ahead < 0 {
+		how = "behind"
+	}
+	off := ahead.Abs()
+	if off <= trip+maxClock {
+		return "clock right within " + max(off, trip).Round(time.Millisecond).String(), nil
+	}
+	off = off.Round(time.Second)
+	return fmt.Sprintf("clock %v %s", off, how), []doctor.Finding{{What: fmt.Sprintf("The clock of %s is %v %s of this machine's.", whose, off, how),
+		Mend: "Let all machines follow a time server (timedatectl set-ntp true, or chrony). Messages carry the time of the node that took them; beyond 30 s tokens of other machines are refused or live too long, beyond two minutes nodes refuse each other's requests."}}
 }
 
 // lookAtDisk reads the whole log, as `Verify` does; one that was never made is no fault.
@@ -112,24 +138,24 @@ func lookAtBus(ctx context.Context, c config.Config) (string, []doctor.Finding) 
 	o.Logger = slog.New(slog.DiscardHandler)
 	r, err := bus.OpenRedis(ctx, o)
 	if err != nil {
-		return "", grave(err.Error(), "See what it says.")
+		return "", grave(err.Error(), "Look from this machine with Redis' own tool: redis-cli -u "+c.Bus.String()+" ping (… stands for the login).")
 	}
 	defer r.Close()
 	var out []doctor.Finding
 	for _, f := range r.Check(ctx) {
 		out = append(out, doctor.Finding{Where: f.Node, What: f.What, Mend: f.Mend})
 	}
-	return fmt.Sprintf("%d nodes", len(r.Client().Nodes())), out
+	return doctor.Count(len(r.Client().Nodes()), "node", "nodes"), out
 }
 
-func lookAtStore(ctx context.Context, c config.Config) (string, []doctor.Finding) {
+func lookAtStore(ctx context.Context, c config.Config, ahead time.Duration) (string, []doctor.Finding) {
 	if c.Store.Scheme == "sqlite" {
 		if _, err := os.Stat(c.Store.Rest); err != nil {
 			return "not made yet: the first start makes it", nil
 		}
 		db, err := store.OpenSQLite(ctx, c.Store.Rest)
 		if err != nil {
-			return "", grave(err.Error(), "Look at the file and its folder.")
+			return "", grave(err.Error(), "Look whether this user may read and write the file and its folder, and whether the disk is full; else restore it from a backup.")
 		}
 		defer db.Close()
 		return "", nil
@@ -140,13 +166,17 @@ func lookAtStore(ctx context.Context, c config.Config) (string, []doctor.Finding
 	}
 	r, err := store.CheckMongo(ctx, o)
 	if err != nil {
-		return "", grave(err.Error(), "See what it says.")
+		return "", grave(err.Error(), "Look from this machine with MongoDB's own tool: mongosh '"+c.Store.String()+"' --eval 'db.hello()' (… stands for the login).")
 	}
-	var out []doctor.Finding
+	clock, out := judgeClock("the store", r.Clock-ahead, r.RoundTrip)
 	for _, p := range r.Problems {
-		out = append(out, doctor.Finding{What: p, Mend: "See operations.md."})
+		out = append(out, doctor.Finding{What: p.What, Mend: p.Mend})
 	}
-	return fmt.Sprintf("%s, store %q, round trip %v, clock %v ahead", r.Version, r.Store, r.RoundTrip.Round(time.Millisecond), r.Clock.Round(time.Millisecond)), out
+	name := "not made yet: the first node makes it"
+	if r.Store != "" {
+		name = fmt.Sprintf("store %q", r.Store)
+	}
+	return fmt.Sprintf("%s, %s, round trip %v, %s", r.Version, name, r.RoundTrip.Round(time.Millisecond), clock), out
 }
 
 // lookAtNode asks a node that runs at --listen how it is; none running is no fault.
@@ -172,7 +202,7 @@ func lookAtNode(ctx context.Context, c config.Config) (string, []doctor.Finding)
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 2000))
 	text := strings.TrimSpace(string(body))
 	if res.StatusCode != http.StatusOK || !strings.Contains(text, `"state":"ok"`) {
-		return "", []doctor.Finding{{Grave: true, What: "A node runs here and answers " + strconv.Itoa(res.StatusCode) + ": " + text, Mend: "Look at what it names."}}
+		return "", []doctor.Finding{{Grave: true, What: "A node runs here and answers " + strconv.Itoa(res.StatusCode) + ": " + text, Mend: "What it calls down or behind is looked at above; the node's log says why, in the line `engines changed`."}}
 	}
 	return "a node runs here and is well", nil
 }

@@ -79,11 +79,12 @@ func (r *Redis) beat(ctx context.Context) (nodes []string, lost bool, err error)
 	return nodes, lost, err
 }
 
-// noteTwin logs when another process turns out to beat under this node's name, which the two then take from each other for ever. The
-// caller holds mu.
+// noteTwin logs when another process turns out to beat under this node's name, which the two then take from each other for ever. Names are
+// random, so that only a copy of the running process has the same. The caller holds mu.
 func (r *Redis) noteTwin(twin bool) {
 	if twin && !r.twin {
-		r.log.Error("another process tells its presence under this node's name: give each node an --advertise of its own", "node", r.opt.Node)
+		r.log.Error("another process tells its presence under this node's name, which each start draws anew: it is a copy of this very process (a machine that was cloned, or restored while it ran); end one of the two and start it again",
+			"node", r.opt.Node)
 	}
 	r.twin = r.twin || twin
 }

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// maxClock is how far a server's clock may be off before that is a problem worth a line. Nothing of ours depends on it; logs do.
-const maxClock = 2 * time.Second
-
 // MongoReport is what CheckMongo found.
 type MongoReport struct {
 	Version    string
@@ -19,8 +16,11 @@ type MongoReport struct {
 	Log        string   // the identity of the log that the store belongs to; empty: none yet
 	RoundTrip  time.Duration
 	Clock      time.Duration // how far the server's clock is ahead of ours, give or take RoundTrip
-	Problems   []string      // sentences that say what is wrong and how to mend it
+	Problems   []MongoFault
 }
+
+// MongoFault is one thing that is wrong, and what to do about it: two sentences.
+type MongoFault struct{ What, Mend string }
 
 // CheckMongo looks at a store for `hubbub doctor` and changes nothing. The error is OpenMongo's sentence, when no node could use it.
 func CheckMongo(ctx context.Context, o MongoOptions) (MongoReport, error) {
@@ -43,18 +43,23 @@ func (s *Mongo) check(ctx context.Context) (r MongoReport, err error) {
 	if err != nil {
 		return r, err
 	}
-	r = MongoReport{Version: server.version(), ReplicaSet: server.SetName, Members: server.Hosts, RoundTrip: time.Since(asked), Problems: server.warnings()}
+	r = MongoReport{Version: server.version(), ReplicaSet: server.SetName, Members: server.Hosts, RoundTrip: time.Since(asked)}
+	for _, w := range server.warnings() {
+		r.Problems = append(r.Problems, MongoFault{w, "For more than a trial take MongoDB 6.0 or later, as a replica set: move the data with mongodump and mongorestore, or upgrade version by version."})
+	}
 	if err := server.refusal(); err != nil {
 		return r, err
 	}
 	if !server.LocalTime.IsZero() {
-		r.Clock = server.LocalTime.Sub(asked)
-		if r.Clock.Abs() > r.RoundTrip+maxClock {
-			r.Problems = append(r.Problems, fmt.Sprintf("its clock and this machine's are %v apart; let both follow a time server", r.Clock.Abs().Round(time.Second)))
-		}
+		r.Clock = server.LocalTime.Sub(asked.Add(r.RoundTrip / 2))
 	}
 	if n := len(server.Hosts); server.SetName != "" && n < 3 {
-		r.Problems = append(r.Problems, fmt.Sprintf("the replica set %s has %d members; with three, one may be lost without a pause", server.SetName, n))
+		members := fmt.Sprintf("%d members", n)
+		if n == 1 {
+			members = "1 member"
+		}
+		r.Problems = append(r.Problems, MongoFault{fmt.Sprintf("the replica set %s has %s; with three, one may be lost without a pause", server.SetName, members),
+			`Start more mongods with --replSet ` + server.SetName + `, and on the primary, in mongosh: rs.add("HOST:27017").`})
 	}
 	st, err := s.readState(ctx)
 	if err != nil {
@@ -73,7 +78,7 @@ func (s *Mongo) check(ctx context.Context) (r MongoReport, err error) {
 			return r, err
 		}
 		if !has {
-			r.Problems = append(r.Problems, fmt.Sprintf("the index %s of the collection %s is missing; start a node, it makes it", x.name, x.collection.Name()))
+			r.Problems = append(r.Problems, MongoFault{fmt.Sprintf("the index %s of the collection %s is missing", x.name, x.collection.Name()), "Start a node: it makes it."})
 		}
 	}
 	return r, nil
