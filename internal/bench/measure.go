@@ -69,7 +69,7 @@ func (r *run) delivered() (n int64) {
 
 // keepOne has one message of one socket on its way at any time.
 func (r *run) keepOne(ctx context.Context, i int) {
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(r.Patience)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -77,7 +77,7 @@ func (r *run) keepOne(ctx context.Context, i int) {
 		default:
 		}
 		r.send(i, time.Since(r.began))
-		timer.Reset(patience)
+		timer.Reset(r.Patience)
 		select {
 		case <-r.senders[i].through:
 		case <-timer.C:
@@ -104,7 +104,7 @@ func (r *run) keepRate(ctx context.Context) {
 
 // drain waits until everything that was acked has come, or patience ends.
 func (r *run) drain(ctx context.Context) {
-	for began := time.Now(); time.Since(began) < patience && ctx.Err() == nil; wait(ctx, 50*time.Millisecond) {
+	for began := time.Now(); time.Since(began) < r.Patience && ctx.Err() == nil; wait(ctx, 50*time.Millisecond) {
 		if r.acked.Load()+r.refused.Load() == r.sent.Load() && r.owed() == 0 {
 			return
 		}

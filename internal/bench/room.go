@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,9 +24,10 @@ type Load struct {
 	Size     int           // bytes of a message's text
 	Warmup   time.Duration // before the measuring begins
 	Duration time.Duration // of measuring
+	Patience time.Duration // how long a message may be on its way before it is given up, and how long the end waits; 0: 15 s
 }
 
-// patience is how long a message may be on its way before it is given up, and how long the end of a run waits.
+// patience is that of a load which names none.
 const patience = 15 * time.Second
 
 // buffers are what a busy socket keeps for reading.
@@ -41,7 +43,7 @@ func (l Load) check() error {
 		return errors.New("--in-flight is at most the number of sockets: each has one message on its way")
 	case l.Size < 0 || l.Size > 16<<10:
 		return errors.New("--size must be between 0 and 16384")
-	case l.Duration <= 0 || l.Warmup < 0:
+	case l.Duration <= 0 || l.Warmup < 0 || l.Patience < 0:
 		return errors.New("--duration must be above 0")
 	}
 	return admit(l.Sockets)
@@ -84,6 +86,9 @@ type sender struct {
 func Room(ctx context.Context, t Target, l Load) (*Result, error) {
 	if err := l.check(); err != nil {
 		return nil, err
+	}
+	if l.Patience == 0 {
+		l.Patience = patience
 	}
 	servers, err := t.servers(busyBuffer)
 	if err != nil {
@@ -157,8 +162,8 @@ func (r *run) event(rec *receiver, event []byte, now time.Time) {
 		return
 	}
 	s, ok := findStamp(event)
-	if !ok || s.run != r.id || s.sender >= r.Sockets || s.sender%r.Rooms != rec.room {
-		return
+	if !ok || s.run != r.id || s.sender >= r.Sockets || s.sender%r.Rooms != rec.room || s.number < 1 || int64(s.number) > r.senders[s.sender].current.Load() {
+		return // nobody has sent that
 	}
 	if rec.note(s.sender/r.Rooms, s.number) == again {
 		return
@@ -201,7 +206,7 @@ func (r *run) send(i int, due time.Duration) {
 // answered takes the answer to a send.
 func (r *run) answered(i, number int, due time.Duration, data []byte, err error) {
 	s := &r.senders[i]
-	if err == nil && strings.HasPrefix(string(data[:min(len(data), 20)]), `[{"ok":true`) {
+	if err == nil && positive(data) {
 		r.acked.Add(1)
 		if from := r.from.Load(); from > 0 && int64(due) >= from && r.to.Load() == 0 {
 			r.ackedIn.Add(1)
@@ -228,4 +233,13 @@ func (r *run) answered(i, number int, due time.Duration, data []byte, err error)
 		default:
 		}
 	}
+}
+
+// positive tells whether an answer says ok, which nearly always is its first word.
+func positive(data []byte) bool {
+	if bytes.HasPrefix(data, []byte(`[{"ok":true`)) {
+		return true
+	}
+	var all []answered
+	return json.Unmarshal(data, &all) == nil && len(all) == 1 && all[0].OK
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 )
 
@@ -12,6 +13,9 @@ type stamp struct {
 	number int
 	at     int64 // nanoseconds since the run began
 }
+
+// maxDigits of a number: what has more may not fit into 63 bits.
+const maxDigits = 12
 
 // mark begins a stamp.
 var mark = []byte("~hb:")
@@ -40,10 +44,10 @@ func findStamp(event []byte) (s stamp, ok bool) {
 		}
 		var value int64
 		for j := 0; ; j++ {
-			if j == len(rest) || j > 13 {
+			if j == len(rest) || j > maxDigits {
 				return s, false
 			}
-			if rest[j] == end {
+			if j > 0 && rest[j] == end {
 				rest = rest[j+1:]
 				break
 			}
@@ -54,6 +58,9 @@ func findStamp(event []byte) (s stamp, ok bool) {
 			value = value*36 + d
 		}
 		part[n] = value
+	}
+	if part[0] > math.MaxUint32 || part[1] > math.MaxInt32 || part[2] > math.MaxInt32 {
+		return s, false
 	}
 	return stamp{uint32(part[0]), int(part[1]), int(part[2]), part[3]}, true
 }
