@@ -24,15 +24,21 @@ func TestBadInput(t *testing.T) {
 	historyOf(t, ada, room) // the store's readers are open before anything is counted
 	before := look(t)
 
+	slow := slowness(t, w)
 	d.run(t, "HTTP", func(t *testing.T) int { return httpDoor(t, w) })
 	d.run(t, "Engine.IO", func(t *testing.T) int { return engineDoor(t, w) })
 	d.run(t, "Socket.IO", func(t *testing.T) int { return socketDoor(t, w, ada.token) })
 	d.run(t, "events", func(t *testing.T) int { return eventsDoor(t, w, ada, room) })
 	d.run(t, "tokens", func(t *testing.T) int { return tokensDoor(t, w, host) })
 
+	d.run(t, "store", func(t *testing.T) int { return storeDoor(t, w) })
 	path := build(t)
 	d.run(t, "flags", func(t *testing.T) int { return flagsDoor(t, path) })
 	d.run(t, "files", func(t *testing.T) int { return filesDoor(t, path) })
+
+	d.run(t, "records", func(t *testing.T) int { return recordsDoor(t) })
+
+	d.run(t, "slowness", slow)
 
 	returnsTo(t, before)
 	audit(t, room, all...)

@@ -34,9 +34,25 @@ type bystander struct {
 type heard struct {
 	Seq      int64
 	ClientID string
-	Text     string
+	Text     loose
 	RoomID   string
 }
+
+// loose is a text, or whatever stands in its place.
+type loose string
+
+// UnmarshalJSON takes what is no string as it is.
+func (l *loose) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		s = string(b)
+	}
+	*l = loose(s)
+	return nil
+}
+
+// jsonText is JSON that is ready.
+func jsonText(s string) json.RawMessage { return json.RawMessage(s) }
 
 // attend connects somebody who is to behave well; by is his way to the server.
 func (w *world) attend(t *testing.T, name string, by client.Transport) *bystander {
