@@ -35,6 +35,7 @@ type Kafka struct {
 	producer  *kgo.Client
 	lanes     []lane
 	oversize  oversize
+	refusals  refusals
 	stats     kafkaCounters
 
 	map_   atomic.Pointer[leaders]

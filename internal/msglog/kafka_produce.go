@@ -145,6 +145,7 @@ func (a *appending) settle(r *kgo.Record, err error) {
 	}
 	a.leave(err == nil)
 	if err == nil {
+		a.k.note(nil)
 		a.k.stats.appended.Add(1)
 		var seq chat.Seq
 		if r.Offset >= 0 {
@@ -154,6 +155,7 @@ func (a *appending) settle(r *kgo.Record, err error) {
 		return
 	}
 	err = a.k.appendError(err)
+	a.k.note(err)
 	if errors.Is(err, chat.ErrUnknown) {
 		a.k.stats.unknown.Add(1)
 	} else {

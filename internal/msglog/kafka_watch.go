@@ -78,6 +78,9 @@ func (k *Kafka) Problem() error {
 	if err := k.state.problem(); err != nil {
 		return err
 	}
+	if err := k.refusals.current(); err != nil {
+		return err
+	}
 	if p, silent := k.stuck(refuseAfter); silent > 0 {
 		return fmt.Errorf("Kafka has acknowledged nothing in partition %d of %s for %d s", p, k.topic, int(silent.Seconds()))
 	}
