@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -29,7 +30,30 @@ func (n *Node) metrics() http.Handler {
 			reg.MustRegister(m.collector())
 		}
 	}
+	reg.MustRegister(savePlaces{n.persister.State})
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+}
+
+// savePlaces is the metric that has a number for each partition which this node saves: it comes and goes with them.
+type savePlaces struct{ state func() persist.State }
+
+var savePlace = prometheus.NewDesc("hubbub_persister_position",
+	"Seq of the place from which a partition is saved on: while paused, of the first record that waits.", []string{"partition"}, nil)
+
+// Describe implements prometheus.Collector.
+func (savePlaces) Describe(out chan<- *prometheus.Desc) { out <- savePlace }
+
+// Collect implements prometheus.Collector.
+func (s savePlaces) Collect(out chan<- prometheus.Metric) {
+	for _, p := range s.state().Partitions {
+		at := p.Position // running: W
+		if p.Phase == persist.Running {
+			at++
+		}
+		if at > 0 { // else W could not be read yet
+			out <- prometheus.MustNewConstMetric(savePlace, prometheus.GaugeValue, float64(at), strconv.Itoa(p.Partition))
+		}
+	}
 }
 
 func (m metric) collector() prometheus.Collector {

@@ -107,6 +107,7 @@ func (n *Node) serve(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.persister.Run(live) })
 	group.Go(func() error { return n.gateway.Run(live) })
 	group.Go(func() error { return n.health.run(live) })
+	group.Go(func() error { return keepTrim(live) })
 	if n.engines.kafka != nil {
 		group.Go(func() error { return n.keepComparing(live) })
 	}

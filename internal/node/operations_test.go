@@ -26,7 +26,7 @@ func operations(t *testing.T) string {
 }
 
 var (
-	metricLine = regexp.MustCompile(`(?m)^(hubbub_\w+) `)
+	metricLine = regexp.MustCompile(`(?m)^(hubbub_\w+)[ {]`)
 	metricName = regexp.MustCompile("hubbub_[a-z_]*[a-z]")
 )
 
@@ -40,6 +40,7 @@ func (r *running) scrape(t *testing.T) (names []string) {
 	for _, m := range metricLine.FindAllStringSubmatch(text, -1) {
 		names = append(names, m[1])
 	}
+	names = slices.Compact(names) // one may have a number for each partition
 	if len(names) < 20 {
 		t.Fatalf("only %v", names)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,10 @@ func TestThePersisterPausesAndResumesWhereItWas(t *testing.T) {
 		_, text, _ := request(t, "GET", "http://"+n.addr+"/metrics", "", nil)
 		return strings.Contains(text, "\nhubbub_persister_paused 1") && strings.Contains(text, "\nhubbub_store_up 0")
 	})
+	waits := positions(log.String(), "persister paused")
+	if got := n.savePlaces(); len(waits) == 0 || !contains(got, waits) {
+		t.Errorf("paused at %v by the log lines, %v by the metric", waits, got)
+	}
 	if h := n.health(t); h.Store != "down" || h.State != "degraded" || h.Reason == "" {
 		t.Errorf("readyz: %+v", h)
 	}
@@ -70,8 +75,13 @@ func TestThePersisterPausesAndResumesWhereItWas(t *testing.T) {
 	until(t, "all is saved", func() bool { h := n.health(t); return h.State == "ok" && h.Lag == 0 })
 	ann.await("status", func(e event) bool { return strings.Contains(string(e.raw), `"store":"ok"`) })
 
+	for p, at := range n.savePlaces() {
+		if at <= waits[p] {
+			t.Errorf("partition %s is saved on from %s, and waited at %s", p, at, waits[p])
+		}
+	}
 	paused, resumed := positions(log.String(), "persister paused"), positions(log.String(), "persister resumed")
-	if len(paused) == 0 || !maps.Equal(paused, resumed) {
+	if !maps.Equal(paused, waits) || !maps.Equal(paused, resumed) {
 		t.Errorf("paused at %v, resumed at %v:\n%s", paused, resumed, log.String())
 	}
 	cl, err := mongo.Connect(options.Client().ApplyURI(server.Addr()))
@@ -114,4 +124,31 @@ func positions(log, kind string) map[string]string {
 		}
 	}
 	return out
+}
+
+var placed = regexp.MustCompile(`(?m)^hubbub_persister_position\{partition="(\d+)"\} (\S+)$`)
+
+// savePlaces gives the metric's place of each partition, written as in a log line.
+func (r *running) savePlaces() map[string]string {
+	r.t.Helper()
+	_, text, _ := request(r.t, "GET", "http://"+r.addr+"/metrics", "", nil)
+	out := map[string]string{}
+	for _, m := range placed.FindAllStringSubmatch(text, -1) {
+		v, err := strconv.ParseFloat(m[2], 64)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		out[m[1]] = strconv.FormatInt(int64(v), 10)
+	}
+	return out
+}
+
+// contains says whether all has each of some.
+func contains(all, some map[string]string) bool {
+	for k, v := range some {
+		if all[k] != v {
+			return false
+		}
+	}
+	return true
 }
