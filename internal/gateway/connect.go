@@ -66,7 +66,10 @@ func (g *Gateway) admit(ctx context.Context, in *socketio.Connecting) error {
 	c.plan(since, log != "" && log != g.cfg.LogName)
 	c.early = in.PID != "" && len(c.since) > 0
 	in.Socket.SetData(c)
-	in.Socket.OnDisconnect(func(string) { c.close() })
+	in.Socket.OnDisconnect(func(reason string) {
+		g.counts.ended(reason)
+		c.close()
+	})
 	stop := context.AfterFunc(ctx, c.cancel)
 	g.add(c)
 	mine := g.users.join(who.User.ID, c)

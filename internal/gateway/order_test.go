@@ -173,6 +173,9 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 		ann.must("message:send", sendOf("lobby", fmt.Sprint("m", i), strings.Repeat("x", 16<<10)))
 	}
 	eventually(t, "bob is closed", func() bool { return r.Listeners(chat.LobbyID) == 1 && r.g.Stats().Sockets == 1 })
+	if ends := r.g.Stats().Ended; len(ends) != 1 || ends["slow client"] != 1 {
+		t.Errorf("ends by reason: %v", ends)
+	}
 }
 
 func TestARoomThatClosesSendsItsSocketsAway(t *testing.T) {

@@ -18,6 +18,7 @@ type Stats struct {
 	Frames        int64               // of rooms and users, handed to sockets
 	Panics        int64               // of handlers
 	Answers       map[chat.Code]int64 // by code; empty: ok
+	Ended         map[string]int64    // sockets, by the reason of their end
 }
 
 // counters are what only rises.
@@ -26,6 +27,16 @@ type counters struct {
 
 	mu      sync.Mutex
 	answers map[chat.Code]int64 // one entry for each code there is
+	ends    map[string]int64    // one for each reason there is: they are the server's own words
+}
+
+func (c *counters) ended(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ends == nil {
+		c.ends = map[string]int64{}
+	}
+	c.ends[reason]++
 }
 
 func (c *counters) answered(code chat.Code) {
@@ -51,6 +62,6 @@ func (g *Gateway) Stats() Stats {
 	}
 	g.counts.mu.Lock()
 	defer g.counts.mu.Unlock()
-	st.Answers = maps.Clone(g.counts.answers)
+	st.Answers, st.Ended = maps.Clone(g.counts.answers), maps.Clone(g.counts.ends)
 	return st
 }

@@ -31,6 +31,7 @@ func (n *Node) metrics() http.Handler {
 		}
 	}
 	reg.MustRegister(savePlaces{n.persister.State})
+	reg.MustRegister(socketEnds{n.gateway.Stats})
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 
