@@ -41,10 +41,18 @@ var address = regexp.MustCompile(`:(\d+)/`)
 
 func (r *running) up() {
 	r.t.Helper()
+	if err := r.try(); err != nil {
+		r.t.Fatalf("the node does not start: %v", err)
+	}
+}
+
+// try is up for a node that may be refused.
+func (r *running) try() error {
+	r.t.Helper()
 	args := append([]string{"--listen", "127.0.0.1:0", "--data", r.data, "--drain", "0s", "--reserve-bytes", "0"}, r.args...)
 	c, err := config.Parse(args, func(string) string { return "" }, io.Discard)
 	if err != nil {
-		r.t.Fatal(err)
+		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
@@ -60,7 +68,8 @@ func (r *running) up() {
 	n, err := out.Read(line)
 	m := address.FindSubmatch(line[:n])
 	if err != nil || m == nil {
-		r.t.Fatalf("the node does not start: %v", errors.Join(err, <-ended))
+		cancel()
+		return errors.Join(err, <-ended)
 	}
 	r.addr = "127.0.0.1:" + string(m[1])
 	go io.Copy(io.Discard, out)
@@ -75,6 +84,7 @@ func (r *running) up() {
 			r.t.Error("the node did not stop within 30 s")
 		}
 	})
+	return nil
 }
 
 // event is what a person heard.

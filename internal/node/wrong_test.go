@@ -3,18 +3,22 @@ package node_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/config"
 	"github.com/hubbub-chat/hubbub/internal/enginetest"
 	"github.com/hubbub-chat/hubbub/internal/httpd"
@@ -160,13 +164,66 @@ func TestNodesThatDisagree(t *testing.T) {
 	odd.up()
 	t.Cleanup(func() { odd.stop() })
 	until(t, "both are degraded", func() bool { return n.health(t).Bus == "behind" && odd.health(t).Bus == "behind" })
+	if h := odd.health(t); h.State != "degraded" || !strings.Contains(h.Reason, "another bus") {
+		t.Errorf("the one with another Redis says %+v", h)
+	}
 	ann, bob := n.guest("Ann"), odd.guest("Bob")
+	for _, p := range []*person{ann, bob} { // nobody takes half of who is here for the whole
+		p.await("session", func(e event) bool { return strings.Contains(string(e.raw), `"bus":"behind"`) })
+	}
 	ann.must("room:join", map[string]any{"roomId": "lobby"})
 	bob.must("room:join", map[string]any{"roomId": "lobby"})
 	ann.send("lobby", "from here")
 	bob.send("lobby", "from there")
 	ann.await("message:new", func(e event) bool { return e.Text == "from there" })
 	bob.await("message:new", func(e event) bool { return e.Text == "from here" })
+}
+
+// Two nodes start in the same instant with two stores, so that neither finds the other: each store gets all of history or its node is refused,
+// and those that run say what is wrong. See cases.md 3.
+func TestTwoStoresAtOnce(t *testing.T) {
+	t.Parallel()
+	names := []string{enginetest.Name(t), enginetest.Name(t)}
+	args, all, errs := engineArgs(t, names[0]), make([]*running, 2), make([]error, 2)
+	var starting sync.WaitGroup
+	for i := range all {
+		all[i] = &running{t: t, data: t.TempDir(), args: with(args, "--store", func(string) string { return enginetest.Mongo(t) + "/" + names[i] })}
+		starting.Go(func() { errs[i] = all[i].try() })
+	}
+	starting.Wait()
+	var up []int
+	for i, err := range errs {
+		if err == nil {
+			up = append(up, i)
+			t.Cleanup(func() { all[i].stop() })
+		} else if !strings.Contains(err.Error(), "--store") || !strings.Contains(err.Error(), names[1-i]) {
+			t.Errorf("refused with %v", err)
+		}
+	}
+	if len(up) == 0 {
+		t.Fatal("none runs")
+	}
+	ann, want := all[up[0]].guest("Ann"), 0
+	for i := range 8 { // of the partitions each has some
+		room := ann.create(fmt.Sprint("room", i), false)
+		for range 3 {
+			ann.send(room, "hello")
+			want++
+		}
+	}
+	for _, i := range up {
+		db := database(t, names[i])
+		until(t, "its store has all of history", func() bool {
+			return len(find(t, db, "rows", bson.D{{Key: "kind", Value: int(chat.KindMessage)}})) == want
+		})
+		if len(up) == 1 {
+			break
+		}
+		until(t, "it says what is wrong", func() bool {
+			h := all[i].health(t)
+			return h.State == "degraded" && strings.Contains(h.Reason, "--store") && strings.Contains(h.Reason, names[1-i])
+		})
+	}
 }
 
 func logName(args []string) string {
