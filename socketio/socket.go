@@ -62,10 +62,23 @@ func (s *Socket) ID() string { return s.id }
 func (s *Socket) Namespace() string { return s.ns.name }
 
 // Auth is the payload of the CONNECT as it came, a valid JSON object; {} when there was none.
-func (s *Socket) Auth() json.RawMessage { return s.auth }
+func (s *Socket) Auth() json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.auth
+}
 
 // Request is the first HTTP request of the connection.
 func (s *Socket) Request() *engineio.Request { return s.session.eio.Request() }
+
+// Forget lets go of what only the connecting needed: the headers and the query of the request, and the payload of the CONNECT. An
+// application that has seen them saves more than a kilobyte for each idle socket.
+func (s *Socket) Forget() {
+	s.mu.Lock()
+	s.auth = json.RawMessage("{}")
+	s.mu.Unlock()
+	s.session.eio.ForgetRequest()
+}
 
 // Transport is "polling" or "websocket", as it is now.
 func (s *Socket) Transport() string { return s.session.eio.Transport() }

@@ -74,6 +74,7 @@ func serve(args []string) error {
 		return fmt.Errorf("--log-level %q is not debug, info, warn or error", c.LogLevel)
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	tune(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from now on a second signal ends the process

@@ -31,12 +31,12 @@ type conn struct {
 
 	mu      sync.Mutex // never held while another package waits for something
 	mine    *person    // his other sockets; nil before and after
-	greet   session    // what the first event says
+	greet   *session   // what the first event says; nil once it is out
 	ready   bool       // session is out: frames go straight to the socket
 	held    []chat.Frame
 	bytes   int           // held
 	opened  chan struct{} // closed when ready, or gone
-	full    chan struct{} // closed when so much is held that a replay waits
+	full    chan struct{} // closed when so much is held that a replay waits; of no use once ready
 	isFull  bool
 	gone    bool
 	subs    map[chat.RoomID]*subscription
@@ -95,19 +95,24 @@ func (c *conn) open() {
 		c.mu.Unlock()
 		return
 	}
-	c.greet.Status = c.g.status()
-	c.greet.ServerTime = nowMillis()
-	if w, ok := eventFrame("session", c.greet).Wire.(*wire); ok {
-		c.send(w)
+	if c.greet != nil {
+		c.greet.Status = c.g.status()
+		c.greet.ServerTime = nowMillis()
+		if w, ok := eventFrame("session", c.greet).Wire.(*wire); ok {
+			c.send(w)
+		}
 	}
 	for _, f := range c.held {
 		if w, ok := f.Wire.(*wire); ok {
 			c.send(w)
 		}
 	}
-	c.ready, c.held, c.bytes, c.greet = true, nil, 0, session{}
 	close(c.opened)
+	// An idle socket holds as little as can be.
+	c.ready, c.held, c.bytes, c.greet, c.opened, c.full = true, nil, 0, nil, nil, nil
+	c.who.Token, c.who.PID = "", ""
 	c.mu.Unlock()
+	c.sock.Forget()
 	if !c.early {
 		go c.resumeAll()
 	}
@@ -116,11 +121,11 @@ func (c *conn) open() {
 // drained waits until the socket has taken most of what it was given.
 func (c *conn) drained(ctx context.Context) error {
 	c.mu.Lock()
-	wait := !c.ready && c.isFull
+	wait, opened := !c.ready && c.isFull, c.opened
 	c.mu.Unlock()
 	if wait {
 		select {
-		case <-c.opened:
+		case <-opened:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

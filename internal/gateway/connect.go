@@ -109,15 +109,18 @@ func (c *conn) plan(since map[chat.RoomID]chat.Seq, otherLog bool) {
 // prepare gathers what session says. For a client that presents a pid it fetches what he missed first, within Times.Resume, so that
 // the echo of the pid is true: filled says that every room was filled without a gap.
 func (c *conn) prepare(ctx context.Context) (filled bool) {
+	c.mu.Lock()
+	full := c.full
+	c.mu.Unlock()
 	fetched := make(chan bool, 1)
 	if c.early {
 		go func() { fetched <- c.resumeAll() }()
 	}
 	timeout := time.NewTimer(c.g.cfg.Times.Resume)
 	defer timeout.Stop()
-	greet := session{User: c.who.User, Token: c.who.Token, Log: c.g.cfg.LogName, Rooms: []ownedRoom{}}
+	greet := &session{User: c.who.User, Token: c.who.Token, Log: c.g.cfg.LogName, Rooms: []ownedRoom{}}
 	if !c.who.Fresh {
-		c.lookUpRooms(ctx, &greet)
+		c.lookUpRooms(ctx, greet)
 	}
 	c.mu.Lock()
 	c.greet = greet
@@ -128,7 +131,7 @@ func (c *conn) prepare(ctx context.Context) (filled bool) {
 	select {
 	case filled = <-fetched:
 	case <-timeout.C:
-	case <-c.full: // no use in waiting: the replay does
+	case <-full: // no use in waiting: the replay does
 	case <-ctx.Done():
 	}
 	return filled

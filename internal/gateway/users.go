@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -19,11 +20,11 @@ type users struct {
 type person struct {
 	id     chat.UserID
 	events *rate.Limiter
-	stop   func()        // of the subscription
-	heard  chan struct{} // closed when stop is set
+	stop   func()         // of the subscription
+	heard  sync.WaitGroup // until stop is set
 
 	mu    sync.Mutex
-	conns map[*conn]struct{}
+	conns []*conn // few, so a slice
 }
 
 func (us *users) init(g *Gateway) { us.g, us.by = g, map[chat.UserID]*person{} }
@@ -34,16 +35,17 @@ func (us *users) join(u chat.UserID, c *conn) *person {
 	p, known := us.by[u]
 	if !known {
 		limit := us.g.cfg.Limits.EventsPerUser
-		p = &person{id: u, events: rate.NewLimiter(rate.Limit(limit), burst(limit)), heard: make(chan struct{}), conns: map[*conn]struct{}{}}
+		p = &person{id: u, events: rate.NewLimiter(rate.Limit(limit), burst(limit))}
+		p.heard.Add(1)
 		us.by[u] = p
 	}
 	p.mu.Lock()
-	p.conns[c] = struct{}{}
+	p.conns = append(p.conns, c)
 	p.mu.Unlock()
 	us.mu.Unlock()
 	if !known {
 		p.stop = us.g.cfg.Bus.Subscribe(chat.UserChannel(u), p.hear)
-		close(p.heard)
+		p.heard.Done()
 	}
 	return p
 }
@@ -52,7 +54,7 @@ func (us *users) join(u chat.UserID, c *conn) *person {
 func (us *users) leave(p *person, c *conn) {
 	us.mu.Lock()
 	p.mu.Lock()
-	delete(p.conns, c)
+	p.conns = slices.DeleteFunc(p.conns, func(other *conn) bool { return other == c })
 	last := len(p.conns) == 0
 	p.mu.Unlock()
 	if last && us.by[p.id] == p {
@@ -60,7 +62,7 @@ func (us *users) leave(p *person, c *conn) {
 	}
 	us.mu.Unlock()
 	if last {
-		<-p.heard
+		p.heard.Wait()
 		p.stop()
 	}
 }
@@ -83,10 +85,7 @@ func (p *person) hear(data []byte) {
 	}
 	f := Encoder{}.Whisper("", w)
 	p.mu.Lock()
-	conns := make([]*conn, 0, len(p.conns))
-	for c := range p.conns {
-		conns = append(conns, c)
-	}
+	conns := slices.Clone(p.conns)
 	p.mu.Unlock()
 	for _, c := range conns {
 		c.push(f)

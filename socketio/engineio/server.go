@@ -118,15 +118,8 @@ func (srv *Server) newSession(r *http.Request, query url.Values) (*Session, *Ref
 		srv:   srv,
 		id:    srv.opts.NewID(),
 		holds: 2, // the caller's, and one that goneLocked gives back
-		req: &Request{
-			Header:     r.Header,
-			Query:      query,
-			RemoteAddr: r.RemoteAddr,
-			Host:       r.Host,
-			Time:       time.Now(),
-			TLS:        r.TLS != nil,
-		},
 	}
+	s.req.Store(&Request{Header: r.Header, Query: query, RemoteAddr: r.RemoteAddr, Host: r.Host, Time: time.Now(), TLS: r.TLS != nil})
 	if s.id == "" {
 		return nil, badRequest()
 	}

@@ -3,6 +3,7 @@ package engineio
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -36,7 +37,7 @@ const (
 type Session struct {
 	srv     *Server
 	id      string
-	req     *Request
+	req     atomic.Pointer[Request]
 	release func() // of Options.Admit; may be nil
 
 	// call is held while the handler is called, and from the birth of the
@@ -75,7 +76,15 @@ type Session struct {
 func (s *Session) ID() string { return s.id }
 
 // Request returns what is kept of the request that opened the session.
-func (s *Session) Request() *Request { return s.req }
+func (s *Session) Request() *Request { return s.req.Load() }
+
+// ForgetRequest lets go of the headers and the query of that request, which
+// are most of what an idle session would hold.
+func (s *Session) ForgetRequest() {
+	lean := *s.req.Load()
+	lean.Header, lean.Query = nil, nil
+	s.req.Store(&lean)
+}
 
 // Transport returns "polling" or "websocket".
 func (s *Session) Transport() string {

@@ -55,6 +55,7 @@ func (s *Session) upgrade(w http.ResponseWriter, r *http.Request) {
 		c.abortLocked(closeFrame(0))
 	} else {
 		c.timeout = time.AfterFunc(s.srv.opts.UpgradeTimeout, c.expire)
+		c.kickLocked() // the 101
 	}
 	go c.run()
 }

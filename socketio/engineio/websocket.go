@@ -1,6 +1,8 @@
 package engineio
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -54,8 +56,24 @@ func wantsWebsocket(r *http.Request) bool {
 	return false
 }
 
-// accept takes the connection from the HTTP server and answers 101, or an
-// error of the websocket handshake. The first offered subprotocol is selected,
+// heldHijacker keeps what is written to a connection that is taken over, so that
+// the 101 and the first packet behind it can go out in one write.
+type heldHijacker struct {
+	http.ResponseWriter
+	answer bytes.Buffer
+}
+
+// Hijack implements http.Hijacker.
+func (h *heldHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return conn, rw, err
+	}
+	return conn, bufio.NewReadWriter(rw.Reader, bufio.NewWriterSize(&h.answer, 512)), nil
+}
+
+// accept takes the connection from the HTTP server and answers 101, which waits
+// as the first thing to be written, or an error of the websocket handshake. The first offered subprotocol is selected,
 // since Chrome fails the connection otherwise; no extension is.
 func (c *wsConn) accept(w http.ResponseWriter, r *http.Request) error {
 	o := &c.s.srv.opts
@@ -64,14 +82,18 @@ func (c *wsConn) accept(w http.ResponseWriter, r *http.Request) error {
 		Protocol: func(string) bool { return true },
 		Header:   w.Header(), // what handlers in front have set
 	}
-	conn, rw, _, err := up.Upgrade(r, w)
+	held := &heldHijacker{ResponseWriter: w}
+	conn, rw, _, err := up.Upgrade(r, held)
 	if err != nil {
 		if conn != nil {
+			conn.SetWriteDeadline(time.Now().Add(o.WriteTimeout))
+			conn.Write(held.answer.Bytes()) // the error says enough
 			conn.Close()
 		}
 		return err
 	}
-	c.in = wsReader{src: conn, state: ws.StateServerSide, max: o.MaxPayload, pool: &c.s.srv.buffers, onPing: c.pong}
+	c.raw = rawConn(conn)
+	c.in = wsReader{src: conn, inlet: newInlet(c.raw, &c.s.srv.buffers), state: ws.StateServerSide, max: o.MaxPayload, pool: &c.s.srv.buffers, onPing: c.pong}
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
 		c.in.pre = append([]byte(nil), early...)
@@ -79,8 +101,7 @@ func (c *wsConn) accept(w http.ResponseWriter, r *http.Request) error {
 	c.b64 = r.URL.Query().Get("b64") == "1"
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	c.conn = conn
-	c.raw = rawConn(conn)
+	c.conn, c.control = conn, held.answer.Bytes()
 	return nil
 }
 
@@ -89,6 +110,10 @@ func (c *wsConn) run() {
 	defer c.s.unhold()
 	defer c.conn.Close()
 	for {
+		if err := c.in.await(); err != nil {
+			c.failed(err)
+			break
+		}
 		data, binary, err := c.in.next()
 		if err != nil {
 			c.in.release()
@@ -166,8 +191,10 @@ func (c *wsConn) handle(data []byte, binary bool) bool {
 // drain gives the client time to see the close frame: closing at once, with
 // unread input, would reset the connection and could take the frame with it.
 func (c *wsConn) drain() {
+	c.in.done()
+	var b [64]byte
 	for {
-		if _, err := c.conn.Read(c.in.buf[:]); err != nil {
+		if _, err := c.conn.Read(b[:]); err != nil {
 			return
 		}
 	}

@@ -10,8 +10,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// readBuffer is what a websocket keeps for reading while it is idle.
-const readBuffer = 512
+// readBuffer is what is read from a websocket at a time. It is lent for as long
+// as something in it is unread: a websocket that is idle has none, where the
+// system can tell when to read (see inlet).
+const readBuffer = 4 << 10
 
 // Message buffers start at minBuffer and are kept for the next message, of
 // any connection, up to keepBuffer.
@@ -32,8 +34,24 @@ func (v *violation) Unwrap() error { return v.err }
 // errCloseFrame is returned by next when the client has sent a close frame.
 var errCloseFrame = errors.New("websocket close frame")
 
-// bufferPool lends message buffers. It belongs to a Server.
-type bufferPool struct{ pool sync.Pool }
+// bufferPool lends buffers. It belongs to a Server.
+type bufferPool struct {
+	pool  sync.Pool // of *[]byte, for messages
+	reads sync.Pool // of *[readBuffer]byte
+}
+
+func (p *bufferPool) getRead() *[readBuffer]byte {
+	if b, ok := p.reads.Get().(*[readBuffer]byte); ok {
+		return b
+	}
+	return new([readBuffer]byte)
+}
+
+func (p *bufferPool) putRead(b *[readBuffer]byte) {
+	if b != nil {
+		p.reads.Put(b)
+	}
+}
 
 func (p *bufferPool) get() []byte {
 	if b, ok := p.pool.Get().(*[]byte); ok {
@@ -52,8 +70,9 @@ func (p *bufferPool) put(b []byte) {
 // (RFC 6455 §5), puts fragments together and answers nothing itself.
 type wsReader struct {
 	src    io.Reader
+	inlet  *inlet // reads without a buffer of its own while it waits; nil: src is read
 	pre    []byte // what came in behind the handshake
-	buf    [readBuffer]byte
+	buf    *[readBuffer]byte
 	lo, hi int // unread part of buf
 	head   [ws.MaxHeaderSize]byte
 
@@ -74,19 +93,37 @@ func (r *wsReader) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if r.lo == r.hi {
-		if len(p) >= len(r.buf) {
-			return r.src.Read(p)
-		}
-		n, err := r.src.Read(r.buf[:])
-		if n == 0 {
-			return 0, err
-		}
-		r.lo, r.hi = 0, n // an error with data comes again at the next read
+	if err := r.await(); err != nil {
+		return 0, err
 	}
 	n := copy(p, r.buf[r.lo:r.hi])
 	r.lo += n
 	return n, nil
+}
+
+// await waits until something is unread. It is the one place where a reading
+// goroutine waits for an idle client, and not far down its stack.
+func (r *wsReader) await() error {
+	if len(r.pre) > 0 || r.lo < r.hi {
+		return nil
+	}
+	r.lo, r.hi = 0, 0
+	if r.inlet != nil {
+		r.pool.putRead(r.buf)
+		r.buf = nil
+		var err error
+		r.buf, r.hi, err = r.inlet.read()
+		return err
+	}
+	if r.buf == nil {
+		r.buf = r.pool.getRead()
+	}
+	n, err := r.src.Read(r.buf[:])
+	if n == 0 {
+		return err
+	}
+	r.hi = n // an error with data comes again at the next read
+	return nil
 }
 
 // next returns the next whole message, valid until release. Its errors: a
@@ -123,6 +160,12 @@ func (r *wsReader) next() (data []byte, binary bool, err error) {
 func (r *wsReader) release() {
 	r.pool.put(r.msg)
 	r.msg = nil
+}
+
+// done gives the buffer back: nothing more is read.
+func (r *wsReader) done() {
+	r.pool.putRead(r.buf)
+	r.buf, r.lo, r.hi = nil, 0, 0
 }
 
 // data adds one data frame to the message.

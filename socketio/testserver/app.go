@@ -29,6 +29,10 @@ func newApp(c config, log *slog.Logger) *app {
 		socket: socketio.New(socketio.Options{Engine: opt, ConnectTimeout: c.connectTimeout}),
 	}
 	main := a.socket.Of("/")
+	if c.chat {
+		serveChat(main)
+		return a
+	}
 	main.OnConnection(a.greet)
 	main.On("message", func(e *socketio.Event) {
 		a.check(log, e.Socket.Emit("message-back", e.Values()...))

@@ -33,6 +33,7 @@ type config struct {
 	pingTimeout    time.Duration
 	connectTimeout time.Duration
 	maxPayload     int
+	chat           bool
 }
 
 func parse(args []string) (config, error) {
@@ -43,6 +44,7 @@ func parse(args []string) (config, error) {
 	flags.DurationVar(&c.pingTimeout, "ping-timeout", 200*time.Millisecond, "time for a pong")
 	flags.DurationVar(&c.connectTimeout, "connect-timeout", time.Second, "time to join a namespace")
 	flags.IntVar(&c.maxPayload, "max-payload", 1_000_000, "largest message, in bytes")
+	flags.BoolVar(&c.chat, "chat", false, "serve a chat in memory instead of the suites' application, for hubbub bench")
 	return c, flags.Parse(args)
 }
 
