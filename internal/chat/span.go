@@ -92,6 +92,7 @@ func ParseNote(data []byte) (any, error) {
 	case noteWhisper:
 		w := Whisper{Name: string(r.bytes()), From: UserID(r.bytes())}
 		w.Body, r.data = r.data, nil
+		r.bad = r.bad || !isObject(w.Body) // it goes out as it is
 		out = w
 	default:
 		r.bad = true

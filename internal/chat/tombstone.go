@@ -11,11 +11,14 @@ func Malformed(r Record) string {
 	switch {
 	case r.ID == "" || r.Room == "":
 		return "the record has no id or no room"
-	case !utf8.Valid(r.Body) || !json.Valid(r.Body) || r.Body[0] != '{':
+	case !isObject(r.Body):
 		return "the body is not a JSON object"
 	}
 	return ""
 }
+
+// isObject says whether b is one JSON object that may go out to clients as it is: valid UTF-8, nothing around it, no raw U+001E.
+func isObject(b []byte) bool { return utf8.Valid(b) && json.Valid(b) && b[0] == '{' }
 
 // Tombstone stands where a record was that can never be stored or shown: with its seq, id and user, without what it said.
 func Tombstone(r Record) Record {
