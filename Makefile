@@ -7,7 +7,7 @@ GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './w
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/test/*' -not -path 'web/test-out/*' -not -name '*.go')
 APP := web/dist/app/index.html
 
-.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage clients browser fuzz clean needs
+.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage bench rates clients browser fuzz clean needs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,12 @@ cluster: build ## real engines, three nodes on :3001-:3003 and a round-robin pro
 
 chaos: build ## faults under load on a cluster of three nodes, checked from outside: FAULT= SEED= CHAOS_SCALE=1
 	@FAULT="$(FAULT)" SEED="$(SEED)" CHAOS_SCALE="$(CHAOS_SCALE)" scripts/chaos
+
+bench: needs ## the product and the library next to socket.io on Node, with ratios; writes docs/performance.md: BENCH_SCALE=1
+	@scripts/bench
+
+rates: build ## 500 and 2,000 messages a second on a cluster of three nodes and on one node: RATES_SCALE=1
+	@scripts/rates
 
 clients: build ## official clients of several versions against the product
 	@scripts/clients

@@ -45,7 +45,7 @@ var allowed = map[string]string{
 	"internal/presence/presencetest": "internal/chat",
 	"internal/msglog/faultfs":        "internal/msglog/segment",
 	"internal/client":                "+ socketio",
-	"internal/trial":                 "internal/client internal/enginetest internal/trial/crowd internal/trial/roundrobin",
+	"internal/trial":                 "internal/bench internal/client internal/enginetest internal/trial/crowd internal/trial/roundrobin",
 	"internal/trial/crowd":           "internal/client",
 	"internal/trial/roundrobin":      "",
 	"socketio/internal/rawclient":    "socketio/packet socketio/engineio",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -42,19 +43,59 @@ func ParseProcesses(text string) ([]Process, error) {
 	return all, nil
 }
 
-// CPU is the processor time that the process has used, in user and kernel mode. See proc(5), /proc/pid/stat.
+// CPU is the processor time that the process and those below it have used, in user and kernel mode. See proc(5), /proc/pid/stat.
 func (p Process) CPU() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
+	own, _, err := readStat(p.PID)
 	if err != nil {
 		return 0, fmt.Errorf("--pid: no process %d to be seen in /proc: %w", p.PID, err)
 	}
+	return own + below(p.PID, children(), 0), nil
+}
+
+// readStat gives a process's own processor time, and its parent.
+func readStat(pid int) (used time.Duration, parent int, err error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0, err
+	}
 	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("--pid: /proc/%d/stat is not as expected", p.PID)
+		return 0, 0, fmt.Errorf("/proc/%d/stat is not as expected", pid)
 	}
+	parent, _ = strconv.Atoi(string(fields[1]))
 	user, _ := strconv.ParseInt(string(fields[11]), 10, 64)
 	system, _ := strconv.ParseInt(string(fields[12]), 10, 64)
-	return time.Duration(user+system) * clockTick, nil
+	return time.Duration(user+system) * clockTick, parent, nil
+}
+
+// child is a process below another, with what it has used itself.
+type child struct {
+	pid  int
+	used time.Duration
+}
+
+// children lists all processes by their parents.
+func children() map[int][]child {
+	all := map[int][]child{}
+	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range names {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if used, parent, err := readStat(pid); err == nil {
+			all[parent] = append(all[parent], child{pid, used})
+		}
+	}
+	return all
+}
+
+// below adds up what is below a process.
+func below(pid int, all map[int][]child, depth int) (used time.Duration) {
+	if depth > 10 {
+		return 0
+	}
+	for _, c := range all[pid] {
+		used += c.used + below(c.pid, all, depth+1)
+	}
+	return used
 }
 
 // RSS is the process's resident memory in bytes.

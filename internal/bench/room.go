@@ -141,7 +141,9 @@ func (r *run) enter(ctx context.Context) error {
 		if err := json.Unmarshal(data, &made); err != nil || made.ID+made.Room.ID == "" {
 			return fmt.Errorf("room:create is answered without a room's id: %.200s", data)
 		}
-		r.rooms[i] = made.Room.ID + made.ID
+		if r.rooms[i] = made.Room.ID; made.Room.ID == "" {
+			r.rooms[i] = made.ID
+		}
 		return nil
 	})
 	if err != nil {
