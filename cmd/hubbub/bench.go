@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -130,11 +131,32 @@ func (fs *benchFlags) run(ctx context.Context, l bench.Load, out io.Writer) erro
 func benchIdle(ctx context.Context, args []string, out io.Writer) error {
 	fs := newBenchFlags("idle")
 	sockets := fs.Int("sockets", 1000, "sockets to open")
+	steps := fs.String("steps", "", "`numbers` of sockets to open one after the other, such as 4500,9000,18000, instead of --sockets")
 	hold := fs.Duration("hold", 10*time.Second, "how long to hold them")
 	if done, err := fs.parse(args); done || err != nil {
 		return err
 	}
+	if *steps != "" {
+		return fs.idleSteps(ctx, *steps, *hold, out)
+	}
 	res, err := bench.Idle(ctx, fs.target, *sockets, *hold)
+	fs.clear()
+	if err != nil {
+		return err
+	}
+	return fs.print(out, res)
+}
+
+func (fs *benchFlags) idleSteps(ctx context.Context, text string, hold time.Duration, out io.Writer) error {
+	var steps []int
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("--steps: %q is not a number", part)
+		}
+		steps = append(steps, n)
+	}
+	res, err := bench.IdleSteps(ctx, fs.target, steps, hold)
 	fs.clear()
 	if err != nil {
 		return err

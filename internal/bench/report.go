@@ -107,3 +107,17 @@ func (r *IdleResult) Write(out io.Writer) error {
 	fmt.Fprintf(w, "kernel\t%.1f KiB per socket, both ends if both are here\n", r.KernelPerSocket/1024)
 	return w.Flush()
 }
+
+// Write prints the steps for people.
+func (s *Slope) Write(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "sockets\tconnect\tCPU per connect\tmemory\tkernel\tCPU while idle\theartbeats\tclosed")
+	for _, r := range s.Steps {
+		fmt.Fprintf(w, "%d\t%s\t%.0f µs\t%.2f KiB per socket\t%.2f KiB per socket\t%.1f %% of a core\t%d in %s\t%d\n", r.Sockets, seconds(r.ConnectSeconds), r.CPUPerConnect,
+			r.PerSocket/1024, r.KernelPerSocket/1024, r.IdleCPU, r.Pings, seconds(r.HoldSeconds), r.Closed)
+	}
+	if len(s.Steps) > 1 {
+		fmt.Fprintf(w, "\nslope\t%.2f KiB per socket, straight within %.1f %%\n", s.PerSocket/1024, s.Deviation)
+	}
+	return w.Flush()
+}

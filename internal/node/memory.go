@@ -10,7 +10,7 @@ import (
 const (
 	trimEvery = 3 * time.Second
 	quietRate = 2 << 20 // bytes a second: below it nothing much happens
-	trimWorth = 8 << 20 // bytes of garbage that are worth a collection
+	trimWorth = 8 << 20 // bytes, of garbage or free, that are worth a collection
 )
 
 // keepTrim gives memory back when a storm is over. Go would collect its garbage after two quiet minutes, and return it to the system
@@ -37,6 +37,7 @@ type heap struct {
 	allocated uint64 // since the start
 	objects   uint64 // alive, and dead but not yet collected
 	live      uint64 // after the last collection
+	free      uint64 // kept from the system for later
 }
 
 // trimmer decides when a collection is worth its while.
@@ -46,11 +47,11 @@ type trimmer struct{ last heap }
 func (t *trimmer) due(now heap) bool {
 	quiet := now.allocated-t.last.allocated < quietRate*uint64(trimEvery/time.Second)
 	t.last = now
-	return quiet && now.objects > now.live+max(trimWorth, now.live/4)
+	return quiet && now.objects+now.free > now.live+max(trimWorth, now.live/4)
 }
 
 func readHeap() heap {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(s)
-	return heap{s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64()}
+	return heap{s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64(), s[3].Value.Uint64()}
 }

@@ -14,6 +14,7 @@ func TestTrimmer(t *testing.T) {
 	}{
 		{"a storm is over", heap{allocated: 500 * mib}, heap{allocated: 501 * mib, objects: 100 * mib, live: 50 * mib}, true},
 		{"the storm goes on", heap{allocated: 500 * mib}, heap{allocated: 600 * mib, objects: 100 * mib, live: 50 * mib}, false},
+		{"collected but not given back", heap{allocated: 500 * mib}, heap{allocated: 501 * mib, objects: 52 * mib, live: 50 * mib, free: 20 * mib}, true},
 		{"too little to be had", heap{allocated: 500 * mib}, heap{allocated: 501 * mib, objects: 57 * mib, live: 50 * mib}, false},
 		{"little beside what is alive", heap{allocated: 500 * mib}, heap{allocated: 501 * mib, objects: 1200 * mib, live: 1000 * mib}, false},
 	} {
