@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -28,20 +29,21 @@ import (
 // refuses starts a node that must not come up: within 15 s, one sentence with all of says, and no password in it.
 func refuses(t *testing.T, args []string, says ...string) {
 	t.Helper()
+	logs := &lines{}
 	args = append([]string{"--listen", "127.0.0.1:0", "--data", t.TempDir(), "--drain", "0s"}, args...)
 	c, err := config.Parse(args, func(string) string { return "" }, io.Discard)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		began := time.Now()
-		err = node.Run(ctx, c, node.Options{Logger: slog.New(slog.DiscardHandler), Version: "test"})
+		err = node.Run(ctx, c, node.Options{Logger: slog.New(slog.NewTextHandler(logs, nil)), Version: "test"})
 		// The bound is 15 s; the rest is for a busy machine.
 		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	}
 	if err == nil {
-		t.Fatal("the node ran")
+		t.Fatalf("the node ran:\n%s", logs)
 	}
 	text := err.Error()
 	for _, s := range says {
@@ -153,7 +155,7 @@ func TestALogThatChanged(t *testing.T) {
 // Nodes that do not stand on the same engines (a report from the field): another store, another secret.
 func TestNodesThatDisagree(t *testing.T) {
 	n := nodes(t, 1)[0]
-	until(t, "its persister is a member", func() bool { return n.health(t).State == "ok" })
+	until(t, "it is well, and others can know of it", func() bool { return n.health(t).State == "ok" && beats(t, logName(n.args)) == 1 })
 	other := enginetest.Name(t)
 	refuses(t, with(n.args, "--store", func(string) string { return enginetest.Mongo(t) + "/" + other }), "--store", other, logName(n.args))
 	refuses(t, with(n.args, "--secret", func(string) string { return "the secret of somebody else's cluster" }), "--secret")
@@ -224,6 +226,21 @@ func TestTwoStoresAtOnce(t *testing.T) {
 			return h.State == "degraded" && strings.Contains(h.Reason, "--store") && strings.Contains(h.Reason, names[1-i])
 		})
 	}
+}
+
+// beats counts the nodes of a deployment that tell the others of themselves, which begins a moment after the start.
+func beats(t *testing.T, name string) int {
+	t.Helper()
+	cl, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{strings.TrimPrefix(enginetest.Redis(t), "redis://")}, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	keys, err := cl.Do(t.Context(), cl.B().Keys().Pattern("{"+name+"}node:*").Build()).AsStrSlice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(keys)
 }
 
 func logName(args []string) string {
