@@ -108,7 +108,7 @@ func TestKafkaPutsRightATopicThatWouldLoseMessages(t *testing.T) {
 		"both":       {"cleanup.policy": "compact,delete"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			name := fresh(t, addr)
+			name := enginetest.Deployment(t, addr)
 			_, adm := tools(t, addr)
 			set := map[string]*string{}
 			for k, v := range conf {
@@ -128,7 +128,7 @@ func TestKafkaPutsRightATopicThatWouldLoseMessages(t *testing.T) {
 // Case 16: markers and aborted records at the end are read over, so that nothing is left to catch up with; they are shown to nobody.
 func TestKafkaReadsOverMarkersAbortedRecordsAndTrimmedPlaces(t *testing.T) {
 	addr := enginetest.Kafka(t)
-	k := kafkaAt(t, addr, fresh(t, addr))
+	k := kafkaAt(t, addr, enginetest.Deployment(t, addr))
 	topic := strings.TrimSuffix(strings.SplitN(k.String(), "(topic ", 2)[1], ")")
 	appendThem(t, k, []chat.Record{message(1, 10)})
 	cl, _ := tools(t, addr, kgo.TransactionalID(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic))
@@ -170,7 +170,7 @@ func TestKafkaReadsOverMarkersAbortedRecordsAndTrimmedPlaces(t *testing.T) {
 // Case 17: the topic's limit is lowered while the node runs; one record above it is refused, its 49 neighbours are kept in order.
 func TestKafkaRefusesOneBigRecordAndKeepsItsNeighbours(t *testing.T) {
 	addr := enginetest.Kafka(t)
-	name := fresh(t, addr)
+	name := enginetest.Deployment(t, addr)
 	k := kafkaAt(t, addr, name)
 	_, adm := tools(t, addr)
 	appendThem(t, k, []chat.Record{message(1000, 10)})
@@ -202,7 +202,7 @@ func TestKafkaRefusesOneBigRecordAndKeepsItsNeighbours(t *testing.T) {
 func TestKafkaNodesStartOnAnEmptyBrokerAtOnce(t *testing.T) {
 	addr := enginetest.Kafka(t)
 	for range 3 {
-		name := fresh(t, addr)
+		name := enginetest.Deployment(t, addr)
 		ids := make([]string, 5)
 		var wg sync.WaitGroup
 		for i := range ids {
@@ -230,7 +230,7 @@ func TestKafkaNodesStartOnAnEmptyBrokerAtOnce(t *testing.T) {
 // A topic deleted and made anew under a running node is another log: appends stop with a sentence, and nothing is written to it.
 func TestKafkaNoticesThatItsTopicWasMadeAnew(t *testing.T) {
 	addr := enginetest.Kafka(t)
-	name := fresh(t, addr)
+	name := enginetest.Deployment(t, addr)
 	k := kafkaAt(t, addr, name)
 	_, adm := tools(t, addr)
 	appendThem(t, k, []chat.Record{message(1, 10)})

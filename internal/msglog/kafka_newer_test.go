@@ -37,7 +37,7 @@ func newer() []byte {
 // What no hubbub wrote is passed over and counted, whatever it begins with.
 func TestKafkaPassesOverWhatNoHubbubWrote(t *testing.T) {
 	addr := enginetest.Kafka(t)
-	k := kafkaAt(t, addr, fresh(t, addr))
+	k := kafkaAt(t, addr, enginetest.Deployment(t, addr))
 	stray := chat.AppendRecord(nil, chat.Record{Kind: chat.KindMessage, Room: "elsewhere", ID: "stray", Body: []byte("{}")})
 	for room := chat.RoomID("elsewhere"); chat.PartitionOf(room, 4) == 0; room += "x" {
 		stray = chat.AppendRecord(nil, chat.Record{Kind: chat.KindMessage, Room: room + "x", ID: "stray", Body: []byte("{}")})
@@ -60,7 +60,7 @@ func TestKafkaPassesOverWhatNoHubbubWrote(t *testing.T) {
 // What a newer hubbub wrote was acknowledged to somebody: an older one stops in front of it and says so, in every way of reading.
 func TestKafkaStopsInFrontOfWhatANewerHubbubWrote(t *testing.T) {
 	addr := enginetest.Kafka(t)
-	name := fresh(t, addr)
+	name := enginetest.Deployment(t, addr)
 	k := kafkaAt(t, addr, name)
 	appendThem(t, k, []chat.Record{message(1, 10), message(2, 10)})
 	writes(t, addr, k, newer())

@@ -1,15 +1,11 @@
 package msglog_test
 
 import (
-	"context"
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/enginetest"
@@ -41,34 +37,9 @@ func openAt(t testing.TB, addr, name string, change ...func(*msglog.KafkaOptions
 	return msglog.OpenKafka(t.Context(), o)
 }
 
-// fresh gives a deployment's name; its topics are deleted when the test ends.
-func fresh(t testing.TB, addr string) string {
-	name := enginetest.Name(t)
-	t.Cleanup(func() {
-		cl, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(addr, "kafka://")))
-		if err != nil {
-			return
-		}
-		defer cl.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		adm := kadm.NewClient(cl)
-		topics, err := adm.ListTopics(ctx)
-		if err != nil {
-			return
-		}
-		for _, topic := range topics.Names() {
-			if strings.HasPrefix(topic, name+"-g") {
-				_, _ = adm.DeleteTopics(ctx, topic)
-			}
-		}
-	})
-	return name
-}
-
 func kafkaSuite(t *testing.T, addr string) {
 	logtest.Run(t, func(t *testing.T) logtest.Harness {
-		name := fresh(t, addr)
+		name := enginetest.Deployment(t, addr)
 		first := kafkaAt(t, addr, name)
 		all := []*msglog.Kafka{first}
 		return logtest.Harness{
