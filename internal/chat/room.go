@@ -60,6 +60,9 @@ func MembershipChange(r Record) (m Member, ok bool) {
 // RoomChange says what a record does to the room itself; ok is false if nothing. A create of a room that exists changes nothing.
 // prev is the room as it was (Seq 0: there was none).
 func RoomChange(prev Room, r Record) (room Room, ok bool) {
+	if r.Kind != KindCreate && r.Kind != KindUpdate {
+		return prev, false
+	}
 	b, err := ParseBody(r.Body)
 	switch {
 	case err != nil:

@@ -25,7 +25,7 @@ func (st *saveStmts) prepare(ctx context.Context, db *sql.DB) error {
 		{&st.seqOf, "SELECT room, seq FROM rows WHERE id = ?"},
 		{&st.idAt, "SELECT id FROM rows WHERE room = ? AND seq = ?"},
 		{&st.row, `INSERT INTO rows (room, seq, rev, id, kind, user, subject, at, sent, sum, body)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`},
 		{&st.room, "SELECT " + roomColumns + " FROM rooms WHERE id = ?"},
 		{&st.putRoom, `INSERT INTO rooms (id, name, topic, private, owner, created, members, seq, rev, folded)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
@@ -71,6 +71,7 @@ type batch struct {
 	ctx context.Context
 	tx  *sql.Tx
 	st  *saveStmts
+	row *sql.Stmt // st.row in tx
 }
 
 func (b *batch) exec(s *sql.Stmt, args ...any) error {
@@ -101,17 +102,23 @@ func (b *batch) apply(c chat.Change) error {
 
 // saveRow writes the row unless its id has one, and says whether the id's row is at this very place.
 func (b *batch) saveRow(r chat.Record) (first bool, err error) {
-	var room string
-	var seq int64
-	err = b.one(b.st.seqOf, string(r.ID)).Scan(&room, &seq)
-	if err == nil {
-		return chat.Seq(seq) == r.Seq && chat.RoomID(room) == r.Room, nil
+	if b.row == nil {
+		b.row = b.tx.StmtContext(b.ctx, b.st.row) // nearly all of a batch's statements
 	}
-	if !errors.Is(err, sql.ErrNoRows) {
+	res, err := b.row.ExecContext(b.ctx, string(r.Room), int64(r.Seq), int64(r.Seq), string(r.ID), int64(r.Kind), string(r.User),
+		string(r.Subject), r.At, r.Sent, int64(r.Sum), r.Body)
+	if err != nil {
 		return false, err
 	}
-	return true, b.exec(b.st.row, string(r.Room), int64(r.Seq), int64(r.Seq), string(r.ID), int64(r.Kind), string(r.User),
-		string(r.Subject), r.At, r.Sent, int64(r.Sum), r.Body)
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return n == 1, err
+	}
+	var room string
+	var seq int64
+	if err := b.one(b.st.seqOf, string(r.ID)).Scan(&room, &seq); err != nil {
+		return false, err
+	}
+	return chat.Seq(seq) == r.Seq && chat.RoomID(room) == r.Room, nil
 }
 
 func (b *batch) saveRoom(r chat.Record) error {
