@@ -167,6 +167,7 @@ func eventsDoor(t *testing.T, w *world, ada *bystander, room string) int {
 			}
 		})
 	}
+	t.Run("too many at once", func(t *testing.T) { flood(t, eve) })
 	eve.undisturbed(t)
 	mine := 0
 	for _, m := range historyOf(t, ada, room) {
@@ -177,5 +178,34 @@ func eventsDoor(t *testing.T, w *world, ada *bystander, room string) int {
 	if mine != 1 {
 		t.Errorf("Eve's one message is %d times in history", mine)
 	}
-	return len(eventRows())
+	return len(eventRows()) + 1
+}
+
+// flood asks more often than --events-per-socket allows: what is beyond it is rate_limited, with a time after which to try again.
+func flood(t *testing.T, eve *bystander) {
+	const asked = 700
+	answers := make(chan error, asked)
+	for range asked {
+		eve.Emit("room:list", map[string]any{"limit": 0}, func(a json.RawMessage, err error) {
+			if err == nil {
+				_, err = client.Answer(a)
+			}
+			answers <- err
+		})
+	}
+	refused := 0
+	for range asked {
+		err := <-answers
+		var f *client.Failure
+		switch {
+		case errors.As(err, &f) && f.Code == "invalid":
+		case f == nil || f.Code != "rate_limited" || f.RetryAfterMs <= 0 || !strings.Contains(f.Message, "--events-per-socket"):
+			t.Fatalf("%v", err)
+		default:
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("none is refused")
+	}
 }

@@ -30,7 +30,7 @@ func keep(t *testing.T) kept {
 	defer ada.Close()
 	ada.must(t, "room:join", map[string]any{"roomId": "lobby"})
 	var last any
-	for i := range 170 {
+	for i := range 145 {
 		text := fmt.Sprint(i, strings.Repeat(" long", 3000))
 		last = ada.must(t, "message:send", map[string]any{"roomId": "lobby", "clientId": newID(), "text": text})["seq"]
 		k.texts = append(k.texts, text)
