@@ -257,6 +257,7 @@ func TestDoctorOnATopicThatAcknowledgesNothing(t *testing.T) {
 
 // Each thing that is wrong, its sentence, and whether it is grave.
 func TestDoctorOnEnginesThatAreWrong(t *testing.T) {
+	t.Parallel()
 	name := enginetest.Name(t)
 	args := append(engineArgs(t, name), "--advertise", "node-1:3001", "--listen", nobody(t))
 	at := nobody(t)

@@ -58,6 +58,7 @@ func (r *running) saves(t *testing.T) {
 
 // On disk: history goes over, the order goes on, and nothing that the store lacks is left behind unasked.
 func TestTheNextGenerationOfADiskLog(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	store := filepath.Join(n.data, "history.db")
 	if _, err := nextLog(t, n.data, nil, "", false); err == nil || !strings.Contains(err.Error(), "another") {
@@ -103,6 +104,7 @@ func TestTheNextGenerationOfADiskLog(t *testing.T) {
 
 // From a disk to Kafka, and on to Kafka's next generation, with the same MongoDB.
 func TestADeploymentMovesToKafka(t *testing.T) {
+	t.Parallel()
 	name := enginetest.Name(t)
 	cluster := engineArgs(t, name)
 	one := &running{t: t, data: t.TempDir(), args: []string{"--store", enginetest.Mongo(t) + "/" + name, "--secret", clusterSecret}}

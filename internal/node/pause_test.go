@@ -39,6 +39,7 @@ func (l *lines) String() string {
 // The MongoDB-wire server goes away under traffic and comes back: sends are acked meanwhile, everybody is told, the persister resumes at the
 // very record at which it paused, and an independent reader of the database finds every message once.
 func TestThePersisterPausesAndResumesWhereItWas(t *testing.T) {
+	t.Parallel()
 	server := enginetest.NewMongo(t)
 	name := enginetest.Name(t)
 	args := with(engineArgs(t, name), "--store", func(string) string { return server.Addr() + "/" + name })

@@ -10,6 +10,7 @@ import (
 
 // What operations.md says of recovery, in its order: another count of partitions, Kafka lost for good, MongoDB lost without a backup.
 func TestTheWaysOfRecovery(t *testing.T) {
+	t.Parallel()
 	name := enginetest.Name(t)
 	args := engineArgs(t, name)
 	n := &running{t: t, data: t.TempDir(), args: args}

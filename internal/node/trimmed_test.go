@@ -15,6 +15,7 @@ import (
 // Somebody has Kafka delete what the store does not have yet (a report from the field: retention altered while the store is away): appends
 // stop with one clear sentence, and no reader is given a page with a hole that it does not name.
 func TestALogThatForgetsWhatTheStoreLacks(t *testing.T) {
+	t.Parallel()
 	server := enginetest.NewMongo(t)
 	name := enginetest.Name(t)
 	n := &running{t: t, data: t.TempDir(), args: with(engineArgs(t, name), "--store", func(string) string { return server.Addr() + "/" + name })}

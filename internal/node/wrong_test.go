@@ -76,6 +76,7 @@ func nobody(t *testing.T) string {
 }
 
 func TestWrongConfigurations(t *testing.T) {
+	t.Parallel()
 	name := enginetest.Name(t)
 	args := engineArgs(t, name)
 	at := nobody(t)
@@ -108,6 +109,7 @@ func TestWrongConfigurations(t *testing.T) {
 
 // A log that is no longer what the store remembers: the count of its partitions, its identity, its length.
 func TestALogThatChanged(t *testing.T) {
+	t.Parallel()
 	n := nodes(t, 1)[0]
 	ann := n.guest("Ann")
 	ann.must("room:join", map[string]any{"roomId": "lobby"})
