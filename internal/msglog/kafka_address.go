@@ -81,8 +81,8 @@ func (o *KafkaOptions) login(text string) (err error) {
 	if o.User, err = url.PathUnescape(user); err == nil {
 		o.Password, err = url.PathUnescape(password)
 	}
-	if err != nil || o.User == "" {
-		return errors.New("the address of Kafka: user:password must have a user, and odd characters as %XX")
+	if err != nil || o.User == "" || o.Password == "" {
+		return errors.New("the address of Kafka: user:password must have a user and a password, and odd characters as %XX")
 	}
 	o.Mechanism = "plain"
 	return nil

@@ -64,6 +64,8 @@ var badKafkaAddresses = map[string]string{
 	"kafka://u:s3cret%@a:1":                 "user:password",
 	"kafka://:s3cret@a:1":                   "user:password",
 	"kafka://@a:1":                          "user:password",
+	"kafka://u@a:1":                         "a password",
+	"kafka://u:@a:1":                        "a password",
 	"kafka://u:s3cret@a:x":                  "host:port",
 	"kafka://u:s3cret@":                     "host:port",
 	"kafka://u:s3cret@a:1/x/y":              "name",

@@ -118,7 +118,8 @@ func (k *Kafka) reach(ctx context.Context) error {
 			k.clusterID = meta.Cluster
 			return nil
 		}
-		if time.Now().After(end) || ctx.Err() != nil || errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) {
+		if time.Now().After(end) || ctx.Err() != nil || errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) ||
+			errors.Is(err, kerr.IllegalSaslState) {
 			return err
 		}
 		select {
@@ -213,6 +214,7 @@ func OldKafka(ctx context.Context, o KafkaOptions, generation int) (*Kafka, erro
 func (k *Kafka) sentence(err error) error {
 	at := "Kafka at " + strings.Join(k.opt.Seeds, ",")
 	var settings *badTopic
+	var hungUp *kgo.ErrFirstReadEOF
 	switch {
 	case errors.As(err, &settings):
 		return err
@@ -220,8 +222,23 @@ func (k *Kafka) sentence(err error) error {
 		return fmt.Errorf("%s refuses the user or the password: %w; look at --log", at, err)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Errorf("%s does not know the way of logging in (sasl=%s): %w", at, k.opt.Mechanism, err)
+	case errors.Is(err, kerr.IllegalSaslState):
+		return fmt.Errorf("%s asks for no login, but --log has a user and a password: leave them out, or name the port that asks for one: %w", at, err)
+	case errors.As(err, &hungUp):
+		return fmt.Errorf("%s hangs up at the first question: %s", at, k.hangsUp())
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		return fmt.Errorf("%s does not allow this user what Hubbub needs (describe, read and write topics and groups that begin with %q): %w", at, k.opt.Name, err)
 	}
 	return fmt.Errorf("%s does not answer: %w; look whether it runs, and at --log", at, err)
+}
+
+// hangsUp guesses why brokers answer a first question by hanging up: they do so, without a word, to a language or a stranger they do not know.
+func (k *Kafka) hangsUp() string {
+	switch {
+	case k.opt.TLS != nil:
+		return "perhaps it speaks no TLS (tls=true in --log)"
+	case k.opt.Mechanism != "":
+		return "perhaps it wants TLS (tls=true in --log)"
+	}
+	return "perhaps it wants a login (user:password@ in --log), or TLS (tls=true)"
 }

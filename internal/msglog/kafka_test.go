@@ -26,15 +26,22 @@ func kafkaAt(t testing.TB, addr, name string, change ...func(*msglog.KafkaOption
 
 func openAt(t testing.TB, addr, name string, change ...func(*msglog.KafkaOptions)) (*msglog.Kafka, error) {
 	t.Helper()
-	o, err := msglog.ParseKafka(addr + "/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Partitions, o.AllowSingleBroker, o.Logger = logtest.Partitions, true, slog.New(slog.DiscardHandler)
+	o := parsed(t, addr+"/"+name)
 	for _, f := range change {
 		f(&o)
 	}
 	return msglog.OpenKafka(t.Context(), o)
+}
+
+// parsed reads an address, for a topic of four partitions on one broker.
+func parsed(t testing.TB, addr string) msglog.KafkaOptions {
+	t.Helper()
+	o, err := msglog.ParseKafka(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Partitions, o.AllowSingleBroker, o.Logger = logtest.Partitions, true, slog.New(slog.DiscardHandler)
+	return o
 }
 
 func kafkaSuite(t *testing.T, addr string) {
