@@ -42,6 +42,7 @@ type options struct {
 	company string // hostile: one company, or all
 	rounds  int    // hostile: how often each is measured
 	pin     string // hostile: the processor on which the server runs; empty: any
+	dir     string // hostile: in which the server's data is; empty: the machine's for temporary files
 	lenient bool   // hostile: no verdict on latency
 	addr    string // company: of the server
 }
@@ -80,6 +81,7 @@ func run(args []string) error {
 	fs.StringVar(&o.company, "company", "all", "hostile: the one company to try")
 	fs.IntVar(&o.rounds, "rounds", 3, "hostile: how often each company is measured, and the load without it")
 	fs.StringVar(&o.pin, "pin", "", "hostile: the processor on which the server runs, by taskset")
+	fs.StringVar(&o.dir, "dir", "", "hostile: where the server's data is; in memory a slow disk does not hide what clients do to each other")
 	fs.BoolVar(&o.lenient, "lenient", false, "hostile: show the latencies, and pass no verdict on them")
 	fs.StringVar(&o.addr, "addr", "", "company: address of the server")
 	fs.BoolVar(&o.verbose, "v", false, "show the server's log")

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 type server struct {
 	bin, data, addr string
 	args, env       []string
+	before          []string // a program that starts it, such as taskset, and its arguments
 	verbose         bool
 	cmd             *exec.Cmd
 	exited          chan struct{}
@@ -30,7 +32,7 @@ type server struct {
 }
 
 func newServer(o options, env ...string) (*server, error) {
-	dir, err := os.MkdirTemp("", "hubbub-trial-")
+	dir, err := os.MkdirTemp(o.dir, "hubbub-trial-")
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +49,8 @@ var plenty = [...]string{"--reserve-bytes", "0", "--events-per-user", "1000", "-
 
 // start runs the server and waits until it is ready.
 func (s *server) start(ctx context.Context) error {
-	s.cmd = exec.Command(s.bin, append(append([]string{"serve", "--listen", s.addr, "--data", s.data}, plenty[:]...), s.args...)...)
+	line := slices.Concat(s.before, []string{s.bin, "serve", "--listen", s.addr, "--data", s.data}, plenty[:], s.args)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Env = append(os.Environ(), s.env...)
 	out, err := s.cmd.StderrPipe()
 	if err != nil {
