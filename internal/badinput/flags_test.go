@@ -1,6 +1,9 @@
 package badinput_test
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,7 +11,7 @@ import (
 )
 
 // setting is a row of the command line: arguments, separated by spaces, and variables of the environment (HUBBUB_X=y) among them. $f is
-// a directory with files that are not what they ought to be.
+// a directory with files that are not what they ought to be, $h an address with such answers.
 type setting struct {
 	name string
 	args string
@@ -52,6 +55,10 @@ func settings() []setting {
 		{"a damaged PEM", "serve --listen 127.0.0.1:0 --auth-key $f/pem", "PEM"},
 		{"a directory as a key", "serve --listen 127.0.0.1:0 --auth-key $f", "--auth-key"},
 		{"keys at an address that is dead", "serve --listen 127.0.0.1:0 --auth-key http://127.0.0.1:1/jwks", "--auth-key"},
+		{"keys at an address without them", "serve --listen 127.0.0.1:0 --auth-key $h/none", "404"},
+		{"keys that are a page", "serve --listen 127.0.0.1:0 --auth-key $h/page", "not a JWKS"},
+		{"keys of nobody", "serve --listen 127.0.0.1:0 --auth-key $h/empty", "no RSA or Ed25519 key"},
+		{"keys that are secrets", "serve --listen 127.0.0.1:0 --auth-key $h/secret", "no RSA or Ed25519 key"},
 		{"an origin with a path", "serve --listen 127.0.0.1:0 --origins a/b", "--origins"},
 		{"a proxy that is no address", "serve --listen 127.0.0.1:0 --trust-proxy everybody", "--trust-proxy"},
 		{"a proxy of 40 bits", "serve --listen 127.0.0.1:0 --trust-proxy 10.0.0.0/40", "--trust-proxy"},
@@ -89,11 +96,19 @@ func flagsDoor(t *testing.T, path string) int {
 			t.Fatal(err)
 		}
 	}
+	answers := map[string]string{"/page": "<html>", "/empty": `{"keys":[]}`, "/secret": `{"keys":[{"kty":"oct","kid":"o","k":"c2VjcmV0"}]}`}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if answers[r.URL.Path] == "" {
+			http.NotFound(w, r)
+		}
+		io.WriteString(w, answers[r.URL.Path])
+	}))
+	t.Cleanup(server.Close) // after the rows, which run at once
 	for _, s := range settings() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			var env, args []string
-			for _, word := range strings.Fields(strings.ReplaceAll(s.args, "$f", files)) {
+			for _, word := range strings.Fields(strings.NewReplacer("$f", files, "$h", server.URL).Replace(s.args)) {
 				if strings.HasPrefix(word, "HUBBUB_") {
 					env = append(env, word)
 				} else {

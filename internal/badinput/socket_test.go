@@ -40,6 +40,7 @@ func packetRows() []packets {
 		{"since is an array", true, []string{`40{"name":"Eve","since":[]}`}, `44{"message":"since: must be an object`},
 		{"since is a text", true, []string{`40{"name":"Eve","since":{"lobby":"1"}}`}, `44{"message":"since: must be an object`},
 		{"since beyond 2^53", true, []string{`40{"name":"Eve","since":{"lobby":9007199254740993}}`}, `44{"message":"since: must be an object`},
+		{"log is a number", true, []string{`40{"name":"Eve","since":{"lobby":1},"log":7}`}, `44{"message":"log: must be a string`},
 		{"auth of 40 levels", true, []string{`40{"name":"Eve","x":` + deep(40) + `}`}, `44{"message":"the request: nested too deep (--json-depth)`},
 		{"two CONNECTs at once", true, []string{`40{"name":"Eve"}`, `40{"name":"Eve"}`}, "closed"},
 
