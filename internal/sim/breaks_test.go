@@ -46,26 +46,33 @@ func TestBreaks(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, b := range broken {
 		o := options{breaks: map[string]bool{b.name: true}, only: b.only}
-		caught := ""
+		caught, again := "", 0
 		seed := b.seed
 		for ; seed < b.seed+2500 && caught == ""; seed++ {
-			caught = one(t, seed, o, map[string]int{})
+			if caught = one(t, seed, o, map[string]int{}); caught == "" {
+				continue
+			}
+			if again = repeats(t, seed, o); again < 9 { // a race of goroutines, which is no proof: another seed has to say it
+				t.Logf("%s: the seed %d says it only %d times of 10 again", b.name, seed, again)
+				caught = ""
+			}
 		}
 		if caught == "" {
 			t.Errorf("%s (%s) was not caught by the seeds %d to %d", b.name, b.what, b.seed, seed-1)
 			continue
 		}
-		again := 0
-		for range 10 {
-			if one(t, seed-1, o, map[string]int{}) != "" {
-				again++
-			}
-		}
 		t.Logf("%-21s caught by seed %d, and %d times of 10 again: %s", b.name, seed-1, again, caught)
-		if again < 9 {
-			t.Errorf("%s: the seed %d does not say it again", b.name, seed-1)
+	}
+}
+
+// repeats runs a seed ten times more, and tells how often it is caught.
+func repeats(t *testing.T, seed uint64, o options) (n int) {
+	for range 10 {
+		if one(t, seed, o, map[string]int{}) != "" {
+			n++
 		}
 	}
+	return n
 }
 
 // TestHarmless shows that a rule which is there for speed alone can be left out: the observer is not merely strict.
