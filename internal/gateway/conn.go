@@ -22,7 +22,7 @@ type conn struct {
 	early   bool     // the resumes run before the CONNECT answer
 	rooms   executor
 	events  *rate.Limiter
-	over    atomic.Int64 // events refused in a row
+	over    atomic.Int64 // events refused, less those taken since
 	holding atomic.Int64 // bytes that all its subscriptions hold
 	place   int          // in the heap of expiry; -1: not there
 

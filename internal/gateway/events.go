@@ -18,7 +18,8 @@ type action struct {
 	run     func(ctx context.Context, c *conn, r *reply)
 }
 
-// maxRefused is how many seconds' worth of events over the limit a socket may send in a row before it is closed.
+// maxRefused is how many seconds' worth of events a socket may have refused, beyond those that were taken meanwhile, before it is closed.
+// So who sends up to twice his limit is slowed down for ever, and who sends a hundred times of it is closed soon.
 const maxRefused = 20
 
 // onEvent takes one event of a socket. It runs on the socket's reading goroutine, so it only reads the request and hands it on.
@@ -89,7 +90,9 @@ func (c *conn) spend() error {
 		flag, limit = "--events-per-user", l.EventsPerUser
 	}
 	if wait == 0 {
-		c.over.Store(0)
+		if c.over.Load() > 0 {
+			c.over.Add(-1)
+		}
 		return nil
 	}
 	if float64(c.over.Add(1)) > maxRefused*l.EventsPerSocket {
