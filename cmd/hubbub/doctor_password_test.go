@@ -11,7 +11,7 @@ import (
 // A wrong password, on each engine that knows one: serve and doctor end within seconds with one sentence that says which, and show no
 // password. The right ones are taken.
 func TestWrongPasswords(t *testing.T) {
-	name := enginetest.Name(t)
+	name := enginetest.Deployment(t, enginetest.Kafka(t))
 	locked := enginetest.NewRedis(t, "--requirepass", "right")
 	guarded := enginetest.NewKafka(t, map[string]string{"listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"sasl.enabled.mechanisms": "PLAIN", "sasl.mechanism.inter.broker.protocol": "PLAIN",

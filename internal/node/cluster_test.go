@@ -1,16 +1,11 @@
 package node_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/hubbub-chat/hubbub/internal/enginetest"
 )
@@ -21,29 +16,9 @@ const clusterSecret = "the secret of a test's cluster, long enough"
 func engineArgs(t *testing.T, name string) []string {
 	t.Helper()
 	kafka := enginetest.Kafka(t)
-	t.Cleanup(func() { forgetTopics(kafka, name) })
+	t.Cleanup(func() { enginetest.ForgetTopics(t, kafka, name) })
 	return []string{"--log", kafka + "/" + name + "?partitions=4", "--bus", enginetest.Redis(t) + "?name=" + name,
 		"--store", enginetest.Mongo(t) + "/" + name, "--secret", clusterSecret, "--allow-single-broker"}
-}
-
-func forgetTopics(kafka, name string) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(kafka, "kafka://")))
-	if err != nil {
-		return
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	adm := kadm.NewClient(cl)
-	topics, err := adm.ListTopics(ctx)
-	if err != nil {
-		return
-	}
-	for _, topic := range topics.Names() {
-		if strings.HasPrefix(topic, name+"-g") {
-			_, _ = adm.DeleteTopics(ctx, topic)
-		}
-	}
 }
 
 // nodes starts n nodes of one deployment in the same moment.

@@ -30,7 +30,7 @@ func TestTheWaysOfRecovery(t *testing.T) {
 	n.saves(t)
 	n.stop()
 
-	forgetTopics(enginetest.Kafka(t), name)
+	enginetest.ForgetTopics(t, enginetest.Kafka(t), name)
 	until(t, "the topics are gone", func() bool { return len(topicsOf(t, name)) == 0 })
 	refuses(t, args, "the store belongs to the log", "there is no topic "+name+"-g1", "hubbub log next")
 	if left := topicsOf(t, name); len(left) > 0 {
