@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/config"
-	"github.com/hubbub-chat/hubbub/internal/doctor"
 	"github.com/hubbub-chat/hubbub/internal/node"
 )
 
@@ -29,7 +28,11 @@ func doctorCommand(args []string, out io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if grave, slight := node.Doctor(ctx, c, out, time.Now); grave > 0 {
-		return fmt.Errorf("doctor: %s wrong, %d more worth a look", doctor.Count(grave, "thing is", "things are"), slight)
+		things := fmt.Sprintf("%d things are", grave)
+		if grave == 1 {
+			things = "1 thing is"
+		}
+		return fmt.Errorf("doctor: %s wrong, %d more worth a look", things, slight)
 	}
 	return nil
 }
