@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -82,78 +81,6 @@ func (k *Kafka) id() string { return fmt.Sprintf("%s/%x", k.clusterID, k.topicID
 
 // String names the log for people.
 func (k *Kafka) String() string { return k.opt.String() + " (topic " + k.topic + ")" }
-
-// firstPlaces remembers where the partitions begin: only Trim, here or on another node, moves that, and only up.
-type firstPlaces struct {
-	mu    sync.Mutex
-	at    []int64
-	asked time.Time
-}
-
-// startsFor is how long a remembered beginning is believed.
-const startsFor = time.Second
-
-// places asks where each partition begins, and where it ends for readers: behind the last record that no open transaction holds back.
-func (k *Kafka) places(ctx context.Context) (first, end []int64, err error) {
-	k.starts.mu.Lock()
-	first = k.starts.at
-	fresh := time.Since(k.starts.asked) < startsFor
-	k.starts.mu.Unlock()
-	var wg sync.WaitGroup
-	var errFirst, errEnd error
-	if !fresh {
-		wg.Go(func() { first, errFirst = k.offsets(ctx, k.adm.ListStartOffsets) })
-	}
-	wg.Go(func() { end, errEnd = k.offsets(ctx, k.adm.ListCommittedOffsets) })
-	wg.Wait()
-	if err := errors.Join(errFirst, errEnd); err != nil {
-		return nil, nil, err
-	}
-	if !fresh {
-		k.remember(first)
-	}
-	for p := range end {
-		end[p] = max(end[p], first[p])
-	}
-	return first, end, nil
-}
-
-func (k *Kafka) remember(first []int64) {
-	k.starts.mu.Lock()
-	defer k.starts.mu.Unlock()
-	k.starts.at, k.starts.asked = first, time.Now()
-}
-
-func (k *Kafka) offsets(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error)) ([]int64, error) {
-	var listed kadm.ListedOffsets
-	for { // a topic that was just made, or a leader that just changed
-		var err error
-		if listed, err = ask(ctx, k.topic); err == nil {
-			err = listed.Error()
-		}
-		if err == nil {
-			break
-		}
-		if !kerr.IsRetriable(err) || ctx.Err() != nil {
-			return nil, err
-		}
-		k.refresh(ctx)
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	out := make([]int64, k.partitions)
-	for p := range out {
-		at, ok := listed.Lookup(k.topic, int32(p))
-		if !ok || at.Offset < 0 {
-			return nil, fmt.Errorf("the topic %s has no partition %d", k.topic, p)
-		}
-		out[p] = at.Offset
-	}
-	return out, nil
-}
 
 // Trim implements chat.Log.
 func (k *Kafka) Trim(ctx context.Context, p int, through chat.Seq) error {

@@ -1,6 +1,7 @@
 package msglog
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -29,6 +30,9 @@ type KafkaOptions struct {
 
 	AllowSingleBroker bool // take a topic that one broker alone keeps
 	Logger            *slog.Logger
+
+	times kafkaTimes                                                           // zero: those of the design
+	dial  func(ctx context.Context, network, address string) (net.Conn, error) // nil: the system's
 }
 
 const (

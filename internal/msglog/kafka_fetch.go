@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -153,15 +152,16 @@ func (k *Kafka) stand(ctx context.Context, p int, after chat.Mark) (place, error
 	if at.epoch < 0 || at.next == 0 {
 		return at, nil
 	}
-	res, err := k.adm.OffsetForLeaderEpoch(ctx, kadm.OffsetForLeaderEpochRequest{k.topic: {int32(p): at.epoch}})
-	if err != nil {
-		return at, fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
-	}
-	e, ok := res[k.topic][int32(p)]
+	var epoch int32
+	var end int64
+	err := k.insist(ctx, func() (err error) {
+		epoch, end, err = k.epochEnd(ctx, p, at.epoch)
+		return err
+	})
 	switch {
-	case !ok || e.Err != nil && kerr.IsRetriable(e.Err):
-		return at, fmt.Errorf("%w: %w", chat.ErrUnavailable, e.Err)
-	case e.Err != nil || e.LeaderEpoch != at.epoch || e.EndOffset < at.next:
+	case err != nil:
+		return at, fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
+	case epoch != at.epoch || end < at.next:
 		return at, chat.ErrRewound
 	}
 	return at, nil
@@ -188,10 +188,4 @@ func (k *Kafka) readable(ctx context.Context, p int, at place, err error) error 
 		return fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
 	}
 	return nil
-}
-
-func (k *Kafka) forgetStarts() {
-	k.starts.mu.Lock()
-	defer k.starts.mu.Unlock()
-	k.starts.asked = time.Time{}
 }

@@ -11,20 +11,57 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
-// follower is a Handler that remembers what it was given, and goes on from there when a partition comes back. Several members of a group
-// may share one: it is then what a store would be.
-type follower struct {
-	block func(ctx context.Context, p int) // in Records with something in them; nil: do not
-
+// ledger is what a store would be to the members of a group: what was read of each partition, in order, and how far. Safe for concurrent use.
+type ledger struct {
 	mu    sync.Mutex
 	marks map[int]chat.Mark
-	ids   []chat.MessageID
-	held  map[int]bool
-	moved chan struct{} // closed and replaced at each change
+	ids   map[int][]chat.MessageID
 }
 
-func newFollower() *follower {
-	return &follower{marks: map[int]chat.Mark{}, held: map[int]bool{}, moved: make(chan struct{})}
+func newLedger() *ledger { return &ledger{marks: map[int]chat.Mark{}, ids: map[int][]chat.MessageID{}} }
+
+func (l *ledger) at(p int) chat.Mark {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.marks[p]
+}
+
+// save is guarded as the store is: what is known already changes nothing.
+func (l *ledger) save(p int, rs []chat.Record, upTo chat.Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range rs {
+		if r.Seq > l.marks[p].Seq {
+			l.ids[p] = append(l.ids[p], r.ID)
+		}
+	}
+	if upTo.Seq > l.marks[p].Seq {
+		l.marks[p] = upTo
+	}
+}
+
+func (l *ledger) count() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ids := range l.ids {
+		n += len(ids)
+	}
+	return n
+}
+
+// follower is a member of a group.
+type follower struct {
+	ledger *ledger
+	block  func(ctx context.Context, p int) // in Records with something in them; nil: do not
+
+	mu     sync.Mutex
+	held   map[int]bool
+	begins map[int]int
+	moved  chan struct{} // closed and replaced at each change
+}
+
+func newFollower(l *ledger) *follower {
+	return &follower{ledger: l, held: map[int]bool{}, begins: map[int]int{}, moved: make(chan struct{})}
 }
 
 func (f *follower) change(how func()) {
@@ -35,9 +72,12 @@ func (f *follower) change(how func()) {
 	f.moved = make(chan struct{})
 }
 
-func (f *follower) Begin(_ context.Context, p int) (m chat.Mark, _ error) {
-	f.change(func() { m, f.held[p] = f.marks[p], true })
-	return m, nil
+func (f *follower) Begin(_ context.Context, p int) (chat.Mark, error) {
+	f.change(func() {
+		f.held[p] = true
+		f.begins[p]++
+	})
+	return f.ledger.at(p), nil
 }
 
 func (f *follower) Records(ctx context.Context, p int, rs []chat.Record, upTo chat.Mark, _ bool) {
@@ -47,12 +87,7 @@ func (f *follower) Records(ctx context.Context, p int, rs []chat.Record, upTo ch
 	if ctx.Err() != nil {
 		return
 	}
-	f.change(func() {
-		for _, r := range rs {
-			f.ids = append(f.ids, r.ID)
-		}
-		f.marks[p] = upTo
-	})
+	f.change(func() { f.ledger.save(p, rs, upTo) })
 }
 
 func (f *follower) End(p int) { f.change(func() { delete(f.held, p) }) }
@@ -73,12 +108,12 @@ func (f *follower) until(t testing.TB, what string, ok func() bool) {
 		case <-timeout:
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			t.Fatalf("waited in vain until %s; it holds %v and has seen %d records", what, slices.Sorted(maps.Keys(f.held)), len(f.ids))
+			t.Fatalf("waited in vain until %s; it holds %v, and %d records are read", what, slices.Sorted(maps.Keys(f.held)), f.ledger.count())
 		}
 	}
 }
 
-// join runs Join; stop ends it, and tells an error of its.
+// join runs Join until stop, which tells an error of it.
 func join(t testing.TB, log chat.Log, group string, h chat.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -102,8 +137,20 @@ func join(t testing.TB, log chat.Log, group string, h chat.Handler) (stop func()
 // sees joins a group, and waits for so many records.
 func sees(t testing.TB, log chat.Log, group string, n int) {
 	t.Helper()
-	f := newFollower()
+	f := newFollower(newLedger())
 	stop := join(t, log, group, f)
-	f.until(t, "a member sees everything", func() bool { return len(f.ids) == n })
+	f.until(t, "a member sees everything", func() bool { return f.ledger.count() == n })
 	stop()
+}
+
+// within fails unless what comes true in time; it looks ten times a second.
+func within(t testing.TB, d time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(d); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", d, what)
+		}
+	}
 }

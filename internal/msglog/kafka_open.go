@@ -38,6 +38,9 @@ func openKafka(ctx context.Context, o KafkaOptions, mayMake bool, more ...kgo.Op
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.times == (kafkaTimes{}) {
+		o.times = designTimes
+	}
 	ctx, cancel := context.WithTimeout(ctx, kafkaStart)
 	defer cancel()
 	k := &Kafka{opt: o, log: o.Logger}
@@ -86,7 +89,9 @@ func (k *Kafka) base() []kgo.Opt {
 	opts := []kgo.Opt{kgo.SeedBrokers(k.opt.Seeds...), kgo.ClientID("hubbub"), kgo.DialTimeout(3 * time.Second),
 		kgo.RequestTimeoutOverhead(4 * time.Second), kgo.RetryTimeout(5 * time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
 		kgo.MetadataMaxAge(30 * time.Second), kgo.ConnIdleTimeout(5 * time.Minute)}
-	if k.opt.TLS != nil {
+	if k.opt.dial != nil {
+		opts = append(opts, kgo.Dialer(k.opt.dial))
+	} else if k.opt.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(k.opt.TLS.Clone()))
 	}
 	if m := k.mechanism(); m != nil {

@@ -80,7 +80,7 @@ func (k *Kafka) Append(r chat.Record, done func(chat.Seq, error)) {
 		return
 	}
 	if !a.enter() {
-		a.refuse(refused(fmt.Errorf("it has acknowledged nothing in partition %d for %v", a.p, refuseAfter)))
+		a.refuse(refused(fmt.Errorf("it has acknowledged nothing in partition %d for %v", a.p, k.opt.times.refuse)))
 		return
 	}
 	a.produce()
@@ -105,7 +105,7 @@ func (a *appending) enter() bool {
 	now := time.Now()
 	if l.waiting == 0 {
 		l.since = now
-	} else if now.Sub(l.since) > refuseAfter {
+	} else if now.Sub(l.since) > a.k.opt.times.refuse {
 		return false
 	}
 	l.waiting++

@@ -89,6 +89,8 @@ func (t *tail) read(ctx context.Context) (portion, error) {
 	if !ok {
 		return portion{}, errNoLeader
 	}
+	ctx, cancel := context.WithTimeout(ctx, tailGiveUp)
+	defer cancel()
 	all, err := t.k.fetch(ctx, t.k.admin, leader, []reading{{t.p, t.at, tailBytes}}, 0)
 	switch {
 	case err != nil:

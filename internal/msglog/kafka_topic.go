@@ -190,56 +190,64 @@ func (k *Kafka) config(ctx context.Context) (map[string]string, error) {
 	return out, nil
 }
 
-// Wrong gives the topic's settings that could lose messages, each a sentence, without changing any.
-func (k *Kafka) Wrong(ctx context.Context) (out []string, err error) {
-	conf, err := k.config(ctx)
-	if err != nil {
-		return nil, err
-	}
+// misset is one of the topic's settings that could lose messages: a sentence, and the value that is right.
+type misset struct{ name, right, text string }
+
+func missets(conf map[string]string) (out []misset) {
 	for _, s := range settings {
 		if v, ok := conf[s.name]; ok && !strings.EqualFold(v, s.value) {
-			out = append(out, fmt.Sprintf("%s is %s instead of %s: %s", s.name, v, s.value, s.why))
+			out = append(out, misset{s.name, s.value, fmt.Sprintf("%s is %s instead of %s: %s", s.name, v, s.value, s.why)})
 		}
 	}
 	if n, _ := strconv.Atoi(conf["max.message.bytes"]); n != 0 && n < leastBatch {
-		out = append(out, fmt.Sprintf("max.message.bytes is %d, below %d, which our largest record needs", n, leastBatch))
+		out = append(out, misset{"max.message.bytes", strconv.Itoa(batchLimit),
+			fmt.Sprintf("max.message.bytes is %d, below %d, which our largest record needs", n, leastBatch)})
 	}
 	if conf["unclean.leader.election.enable"] == "true" {
-		out = append(out, "unclean.leader.election.enable is true: a broker that lacks messages may become the leader")
+		out = append(out, misset{"unclean.leader.election.enable", "false",
+			"unclean.leader.election.enable is true: a broker that lacks messages may become the leader"})
 	}
-	return out, nil
+	return out
+}
+
+func texts(wrong []misset) (out []string) {
+	for _, w := range wrong {
+		out = append(out, w.text)
+	}
+	return out
+}
+
+// Wrong gives the topic's settings that could lose messages, each a sentence, without changing any.
+func (k *Kafka) Wrong(ctx context.Context) (out []string, err error) {
+	conf, err := k.config(ctx)
+	return texts(missets(conf)), err
 }
 
 // checkSettings puts right what is wrong and says so; what may not be put right is refused.
 func (k *Kafka) checkSettings(ctx context.Context) error {
-	wrong, err := k.Wrong(ctx)
-	if err != nil {
-		return err
-	}
-	if len(wrong) > 0 {
-		k.log.Warn("the topic's settings could lose messages; they are put right", "topic", k.topic, "wrong", strings.Join(wrong, "; "))
-		if err := k.putRight(ctx); err != nil {
-			return badTopicf("the topic %s could lose messages (%s), and its settings could not be put right: %v", k.topic, strings.Join(wrong, "; "), err)
-		}
-	}
 	conf, err := k.config(ctx)
 	if err != nil {
 		return err
+	}
+	if wrong := missets(conf); len(wrong) > 0 {
+		text := strings.Join(texts(wrong), "; ")
+		k.log.Warn("the topic's settings could lose messages; they are put right", "topic", k.topic, "wrong", text)
+		if err := k.putRight(ctx, wrong); err != nil {
+			return badTopicf("the topic %s could lose messages (%s), and its settings could not be put right: %v", k.topic, text, err)
+		}
+		if conf, err = k.config(ctx); err != nil {
+			return err
+		}
 	}
 	k.learnLimit(conf)
 	return nil
 }
 
-func (k *Kafka) putRight(ctx context.Context) error {
+func (k *Kafka) putRight(ctx context.Context, wrong []misset) error {
 	var changes []kadm.AlterConfig
-	set := func(name, value string) {
-		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: &value})
+	for _, w := range wrong {
+		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: w.name, Value: &w.right})
 	}
-	for _, s := range settings {
-		set(s.name, s.value)
-	}
-	set("max.message.bytes", strconv.Itoa(batchLimit))
-	set("unclean.leader.election.enable", "false")
 	res, err := k.adm.AlterTopicConfigs(ctx, changes, k.topic)
 	if err != nil {
 		return err

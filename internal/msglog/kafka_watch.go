@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,12 +15,16 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
-const (
-	watchEvery    = time.Second
-	settingsEvery = 15 * time.Second
-	refuseAfter   = 5 * time.Second  // without a success while one waits, appends are refused
-	replaceAfter  = 30 * time.Second // then the producer is replaced
-)
+// kafkaTimes are how long what is patient; one value, so that a test need not wait.
+type kafkaTimes struct {
+	watch    time.Duration // between two looks at the topic
+	settings time.Duration // between two looks at its settings
+	refuse   time.Duration // without a success while one waits, appends are refused
+	replace  time.Duration // then the producer is replaced
+}
+
+// designTimes are those of DESIGN.md §4.
+var designTimes = kafkaTimes{watch: time.Second, settings: 15 * time.Second, refuse: 5 * time.Second, replace: 30 * time.Second}
 
 // leaders says which broker has which partition.
 type leaders struct {
@@ -81,7 +87,7 @@ func (k *Kafka) Problem() error {
 	if err := k.refusals.current(); err != nil {
 		return err
 	}
-	if p, silent := k.stuck(refuseAfter); silent > 0 {
+	if p, silent := k.stuck(k.opt.times.refuse); silent > 0 {
 		return fmt.Errorf("Kafka has acknowledged nothing in partition %d of %s for %d s", p, k.topic, int(silent.Seconds()))
 	}
 	return nil
@@ -89,9 +95,9 @@ func (k *Kafka) Problem() error {
 
 // watch looks once a second whether the brokers answer and the topic is the one it was, and whether the producer is stuck.
 func (k *Kafka) watch() {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(k.opt.times.watch)
 	defer tick.Stop()
-	settings := time.Now()
+	settings, said := time.Now(), ""
 	for {
 		select {
 		case <-k.life.Done():
@@ -99,21 +105,60 @@ func (k *Kafka) watch() {
 		case <-tick.C:
 		}
 		k.look()
-		if _, silent := k.stuck(replaceAfter); silent > 0 {
+		if _, silent := k.stuck(k.opt.times.replace); silent > 0 {
 			k.replaceProducer(silent)
 		}
-		if time.Since(settings) > settingsEvery && k.state.problem() == nil {
+		if time.Since(settings) > k.opt.times.settings && k.state.problem() == nil {
 			settings = time.Now()
-			k.lookAtSettings()
+			said = k.lookAtSettings(said)
 		}
 	}
 }
 
-// look asks for the topic. One answer that does not come may be chance; the second is an outage.
-func (k *Kafka) look() {
-	ctx, cancel := context.WithTimeout(k.life, askWithin)
+// Of how many brokers the watch asks for the topic, and how long it waits for one before it asks the next: one that hangs does not speak
+// for the others. The client goes round, with one of --log in between, so that among four in a row there are two brokers.
+const (
+	lookAsks = 4
+	lookNext = askWithin / 5
+)
+
+// ask describes the topic as the first broker that answers knows it.
+func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	topic, err := k.describe(ctx)
+	type answer struct {
+		topic kadm.TopicDetail
+		err   error
+	}
+	answers := make(chan answer, lookAsks)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for asked, out := 0, 0; asked < lookAsks || out > 0; {
+		select {
+		case <-next.C:
+			if asked < lookAsks {
+				asked, out = asked+1, out+1
+				go func() {
+					topic, err := k.describe(ctx)
+					answers <- answer{topic, err}
+				}()
+				next.Reset(lookNext)
+			}
+		case a := <-answers:
+			var broker *kerr.Error
+			if out--; a.err == nil || errors.As(a.err, &broker) {
+				return a.topic, a.err
+			}
+			err = a.err
+			next.Reset(0)
+		}
+	}
+	return topic, err
+}
+
+// look asks for the topic.
+func (k *Kafka) look() {
+	topic, err := k.ask(k.life)
 	if k.life.Err() != nil {
 		return
 	}
@@ -146,21 +191,43 @@ func (k *Kafka) look() {
 	}
 }
 
-// lookAtSettings says once for each change what somebody has changed for the worse while the node runs.
-func (k *Kafka) lookAtSettings() {
+// lookAtSettings puts right what somebody has changed for the worse while the node runs, as a start does: Kafka itself acts on a new setting
+// only after minutes. What can not be put right counts as wrong. said is what was logged the last time, so that it is said once.
+func (k *Kafka) lookAtSettings(said string) string {
 	ctx, cancel := context.WithTimeout(k.life, 2*askWithin)
 	defer cancel()
-	if conf, err := k.config(ctx); err == nil {
-		k.learnLimit(conf)
-	}
-	wrong, err := k.Wrong(ctx)
+	conf, err := k.config(ctx)
 	if err != nil {
-		return
+		return said
 	}
-	k.stats.wrong.Store(int64(len(wrong)))
-	for _, w := range wrong {
-		k.log.Warn("a setting of the topic could lose messages", "topic", k.topic, "wrong", w)
+	wrong, thin := missets(conf), k.thin(conf)
+	text := strings.Join(append(texts(wrong), thin...), "; ")
+	say := text != "" && text != said
+	if say {
+		k.log.Warn("the topic's settings were changed so that it could lose messages", "topic", k.topic, "wrong", text)
 	}
+	if len(wrong) > 0 {
+		if err := k.putRight(ctx, wrong); err != nil && say {
+			k.log.Error("the topic's settings could not be put right: do so yourself", "topic", k.topic, "error", err)
+		} else if err == nil && say {
+			k.log.Info("the topic's settings are put right", "topic", k.topic)
+		}
+		if conf, err = k.config(ctx); err != nil {
+			return text
+		}
+		wrong = missets(conf)
+	}
+	k.learnLimit(conf)
+	k.stats.wrong.Store(int64(len(wrong) + len(thin)))
+	return text
+}
+
+// thin says that fewer brokers than promised may have what is acknowledged. No node puts that right: it could stop all appends.
+func (k *Kafka) thin(conf map[string]string) []string {
+	if n, err := strconv.Atoi(conf["min.insync.replicas"]); err == nil && n < 2 && !k.opt.AllowSingleBroker {
+		return []string{fmt.Sprintf("min.insync.replicas is %d: an acknowledged message may be on one broker alone; set it to 2", n)}
+	}
+	return nil
 }
 
 // refresh asks anew who leads what, at most ten times a second.
@@ -168,9 +235,7 @@ func (k *Kafka) refresh(ctx context.Context) {
 	if l := k.map_.Load(); l != nil && time.Since(l.at) < 100*time.Millisecond {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	if topic, err := k.describe(ctx); err == nil && topic.ID == k.topicID {
+	if topic, err := k.ask(ctx); err == nil && topic.ID == k.topicID {
 		k.setLeaders(topic)
 	}
 }
