@@ -98,7 +98,7 @@ func judgeCompany(o options, name string, all, alone []sitting) (line string, ba
 	p99, calm := median(all, deliveryP99), median(alone, deliveryP99)
 	ack, calmAck := median(all, ackP99), median(alone, ackP99)
 	worst := all[0]
-	bound := boundOf(o, all, alone)
+	bound := boundOf(name, all, alone)
 	for _, s := range all {
 		if s.most > worst.most {
 			worst = s

@@ -56,9 +56,25 @@ func (r *sitting) awaitBack(ctx context.Context, addr string, p bench.Process) {
 	}
 }
 
-// boundOf is the memory that the server may have in company: what it had at most without, and for each hostile connection what such a
-// one may cost. Go gives memory back late and the collector lets the heap double, so a connection's share is counted twice.
-func boundOf(o options, all, alone []sitting) int64 {
+// share is what a hostile company may keep alive in the server.
+type share struct {
+	each int64 // bytes for a connection
+	all  int64 // beside that
+}
+
+// shares of the companies. A connection that says little costs its goroutine and its buffers; one that does not read holds its place in
+// what is shared by all readers of its rooms, and answers of its own up to --queue-bytes; who fills rooms with the longest texts fills
+// their tails (--room-tail), twice, as record and as frame, and what the log, the persister and SQLite keep of them on their way.
+var shares = map[string]share{"stalled": {each: 128 << 10}, "slow": {each: 64 << 10}, "flood": {each: 16 << 10}, "everything": {each: 1 << 20},
+	"greedy": {each: 1 << 20, all: 96 << 20}}
+
+const (
+	spare   = 32 << 20 // by which a run differs from another
+	garbage = 3        // the collector lets the heap grow to so many times what is alive (cmd/hubbub/tune.go)
+)
+
+// boundOf is the memory that the server may have resident in company: what it had at most without, and the company's share.
+func boundOf(name string, all, alone []sitting) int64 {
 	most := int64(0)
 	for _, s := range alone {
 		most = max(most, s.most)
@@ -67,13 +83,8 @@ func boundOf(o options, all, alone []sitting) int64 {
 	for _, s := range all {
 		clients = max(clients, s.report.Clients)
 	}
-	return most + spare + 2*int64(clients)*perHostile
+	return most + spare + garbage*(int64(clients)*shares[name].each+shares[name].all)
 }
-
-const (
-	spare      = 32 << 20 // what a run differs from another
-	perHostile = 1 << 20  // --queue-bytes
-)
 
 // broken lists the promises that a sitting broke, whatever its latency.
 func (r sitting) broken(name string, bound int64) (bad []string) {

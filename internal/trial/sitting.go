@@ -22,6 +22,7 @@ const (
 	othersSize    = 1500 // bytes of a text
 	warmFor       = 8 * time.Second
 	measureFor    = 12 * time.Second
+	closedWithin  = 15 * time.Second // of the end of the load: the server gives up on a client that takes nothing for 10 s
 	backSoon      = 60 * time.Second // until goroutines and descriptors are as before: what vanishes without a word is missed after 45 s
 )
 
@@ -206,7 +207,7 @@ func behave(ctx context.Context, o options) error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		cancel()
 	}()
-	report, err := hostile.Run(ctx, o.company, hostile.Options{Addr: o.addr, Rooms: o.rooms, Scale: o.scale, Seed: o.seed}, func() { _ = out.Encode("ready") }, stop)
+	report, err := hostile.Run(ctx, o.company, hostile.Options{Addr: o.addr, Rooms: o.rooms, Scale: o.scale, Seed: o.seed, Patience: closedWithin}, func() { _ = out.Encode("ready") }, stop)
 	if err != nil {
 		return err
 	}

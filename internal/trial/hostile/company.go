@@ -20,6 +20,9 @@ type Options struct {
 	Rooms int    // that are to be found there
 	Scale float64
 	Seed  uint64
+	// Patience is how long after the end of the load the last of the stalled may still be there. The server gives up on a client that
+	// takes nothing for 10 s.
+	Patience time.Duration
 }
 
 // Report is what became of a company.
