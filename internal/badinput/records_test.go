@@ -49,6 +49,7 @@ func poisons() []poison {
 		{"a tombstone, which only stores have", kind(chat.KindTombstone), false},
 		{"no body", with(""), false},
 		{"a body of broken JSON", with(`{"id":"x","text":`), false},
+		{"a body of a space", with(`{ }`), false},
 		{"a body that is no object", with(`["text"]`), false},
 		{"a body of wrong types", with(`{"id":7,"user":"eve","text":{},"at":"now"}`), false},
 		{"a body that is not UTF-8", with("{\"text\":\"\xff\"}"), false},

@@ -67,9 +67,12 @@ func ParseBody(data []byte) (Body, error) {
 func AppendEvent(dst []byte, r Record) []byte {
 	dst = append(dst, `{"seq":`...)
 	dst = strconv.AppendInt(dst, int64(r.Seq), 10)
-	if len(r.Body) > 2 {
-		dst = append(dst, ',')
-		return append(dst, r.Body[1:]...)
+	if len(r.Body) <= 2 {
+		return append(dst, '}')
 	}
-	return append(dst, '}')
+	rest := r.Body[1:]
+	if !bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte{'}'}) { // an object of nothing but space takes no comma
+		dst = append(dst, ',')
+	}
+	return append(dst, rest...)
 }

@@ -12,7 +12,7 @@ import (
 // FuzzShown: whatever a record holds, its event and its place on a page are valid JSON, so that it ends no connection.
 func FuzzShown(f *testing.F) {
 	for _, s := range []string{`{"id":"i","text":"hello"}`, ``, `{`, `{}`, `[]`, `{"text":`, "{\"text\":\"\xff\"}", "{\"text\":\"\x00\"}", "{\"text\":\"\x1e\"}",
-		`{"text":"a"}{"text":"b"}`, ` {"text":"a"}`, `null`} {
+		`{"text":"a"}{"text":"b"}`, ` {"text":"a"}`, `null`, `{ }`, "{\n\t}", `{ "text":"a"}`} {
 		f.Add(byte(1), []byte(s))
 	}
 	f.Add(byte(0), []byte(`{}`))
