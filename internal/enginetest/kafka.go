@@ -18,7 +18,10 @@ import (
 
 // StartKafka starts a Kafka of its own: one node that is broker and controller. Properties in the options replace ours. The
 // context bounds the start only.
-func StartKafka(ctx context.Context, o Options) (*Server, error) {
+func StartKafka(ctx context.Context, o Options) (*Server, error) { return startKafka(ctx, o, 1, "") }
+
+// startKafka starts the node of a number: with a controller (its address) a broker that joins it, else one that is both.
+func startKafka(ctx context.Context, o Options, node int, controller string) (*Server, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return nil, missing("Java", "java")
@@ -31,18 +34,18 @@ func StartKafka(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	controller, err := freePort()
-	for err == nil && controller == port {
-		controller, err = freePort()
-	}
-	if err != nil {
-		return nil, err
+	kind, alone := "--no-initial-controllers", controller == ""
+	if alone {
+		kind = "--standalone"
+		if controller, err = freeController(port); err != nil {
+			return nil, err
+		}
 	}
 	dir, temp, err := folder("kafka", o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{addr: "kafka://" + loopback(port), dir: dir, temp: temp}
+	s := &Server{addr: "kafka://" + loopback(port), dir: dir, temp: temp, controller: controller}
 	run := func(jvm ...string) []string {
 		return append([]string{java, "-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties"), "-cp", filepath.Join(libs, "*")}, jvm...)
 	}
@@ -57,28 +60,38 @@ func StartKafka(ctx context.Context, o Options) (*Server, error) {
 		}
 		return kafkaAnswers(ctx, loopback(port))
 	}
-	if err := kafkaFiles(dir, properties(dir, port, controller, o.Properties)); err != nil {
+	if err := kafkaFiles(dir, properties(dir, node, port, controller, alone, o.Properties)); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	format := exec.CommandContext(ctx, java, run("-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "kafka.tools.StorageTool",
-		"format", "--standalone", "-t", "aHViYnViLXRlc3QtMDAwMQ", "-c", config)[1:]...)
+		"format", kind, "-t", "aHViYnViLXRlc3QtMDAwMQ", "-c", config)[1:]...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("format Kafka's folder: %w\n%s", err, out), s.Stop())
 	}
 	return begin(ctx, s)
 }
 
-// properties are those of a single node; replication is 1 because there is no other.
-func properties(dir string, port, controller int, over map[string]string) string {
+// freeController is an address for a controller beside a broker's port.
+func freeController(port int) (string, error) {
+	for {
+		controller, err := freePort()
+		if err != nil || controller != port {
+			return loopback(controller), err
+		}
+	}
+}
+
+// properties are those of a node; replication is 1 because a test's broker is mostly the only one.
+func properties(dir string, node, port int, controller string, alone bool, over map[string]string) string {
 	all := map[string]string{
-		"process.roles":                                    "broker,controller",
-		"node.id":                                          "1",
-		"listeners":                                        "PLAINTEXT://" + loopback(port) + ",CONTROLLER://" + loopback(controller),
+		"process.roles":                                    "broker",
+		"node.id":                                          strconv.Itoa(node),
+		"listeners":                                        "PLAINTEXT://" + loopback(port),
 		"advertised.listeners":                             "PLAINTEXT://" + loopback(port),
 		"controller.listener.names":                        "CONTROLLER",
 		"inter.broker.listener.name":                       "PLAINTEXT",
 		"listener.security.protocol.map":                   "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"controller.quorum.bootstrap.servers":              loopback(controller),
+		"controller.quorum.bootstrap.servers":              controller,
 		"log.dirs":                                         filepath.Join(dir, "data"),
 		"auto.create.topics.enable":                        "false",
 		"offsets.topic.replication.factor":                 "1",
@@ -88,6 +101,10 @@ func properties(dir string, port, controller int, over map[string]string) string
 		"share.coordinator.state.topic.replication.factor": "1",
 		"share.coordinator.state.topic.min.isr":            "1",
 		"group.initial.rebalance.delay.ms":                 "0",
+	}
+	if alone {
+		all["process.roles"] = "broker,controller"
+		all["listeners"] += ",CONTROLLER://" + controller
 	}
 	maps.Copy(all, over)
 	var b strings.Builder

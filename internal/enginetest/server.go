@@ -28,14 +28,15 @@ type Options struct {
 
 // Server is one running engine. Its methods may be called from several goroutines.
 type Server struct {
-	addr   string
-	dir    string // everything it has on disk
-	temp   bool   // dir is ours to remove
-	make   func() spec
-	ready  func(context.Context, *process) error
-	before *Server // an engine under this one, ended after it
-	after  func()  // the last thing of Stop; nil for nothing
-	failed func(error)
+	addr       string
+	dir        string // everything it has on disk
+	temp       bool   // dir is ours to remove
+	make       func() spec
+	ready      func(context.Context, *process) error
+	controller string  // Kafka: where further brokers find the controller
+	before     *Server // an engine under this one, ended after it
+	after      func()  // the last thing of Stop; nil for nothing
+	failed     func(error)
 
 	mu   sync.Mutex
 	proc *process

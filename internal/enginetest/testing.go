@@ -55,9 +55,29 @@ func NewRedis(t testing.TB, args ...string) *Server {
 // admits the broker again only when the killed one's session is over: 4 s here, of 9 s by default.
 func NewKafka(t testing.TB, properties map[string]string) *Server {
 	t.Helper()
+	return private(t, func(ctx context.Context) (*Server, error) {
+		return StartKafka(ctx, Options{Properties: impatient(properties)})
+	})
+}
+
+// NewKafkaPair starts a Kafka of two brokers that belongs to the test. The first is the controller too; the second may be killed and
+// the other goes on, with what it has copies of.
+func NewKafkaPair(t testing.TB, properties map[string]string) (first, second *Server) {
+	t.Helper()
+	all := impatient(map[string]string{"offsets.topic.replication.factor": "2", "transaction.state.log.replication.factor": "2"})
+	maps.Copy(all, properties)
+	first = private(t, func(ctx context.Context) (*Server, error) { return StartKafka(ctx, Options{Properties: all}) })
+	second = private(t, func(ctx context.Context) (*Server, error) {
+		return startKafka(ctx, Options{Properties: all}, 2, first.controller)
+	})
+	return first, second
+}
+
+// impatient are properties under which a controller soon gives up a broker, with others laid over.
+func impatient(properties map[string]string) map[string]string {
 	all := map[string]string{"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "500"}
 	maps.Copy(all, properties)
-	return private(t, func(ctx context.Context) (*Server, error) { return StartKafka(ctx, Options{Properties: all}) })
+	return all
 }
 
 // NewMongo starts a FerretDB that belongs to the test. Its data is in PostgreSQL of `make services` if that runs, else in one
