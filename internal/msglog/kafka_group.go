@@ -27,6 +27,7 @@ type kafkaMember struct {
 	group   string
 	handler chat.Handler
 	cl      *kgo.Client
+	begun   chan struct{} // closed once cl is there: the group may decide before NewClient has returned
 	ctx     context.Context
 	leave   context.CancelCauseFunc
 
@@ -45,7 +46,7 @@ func (k *Kafka) Join(ctx context.Context, group string, h chat.Handler) error {
 		return fmt.Errorf("join %s: %w: the log is closed", group, chat.ErrUnavailable)
 	}
 	defer k.joins.Done()
-	m := &kafkaMember{k: k, group: group, handler: h, sessions: map[int]*kafkaSession{}, brokers: map[int32]bool{}, wake: make(chan struct{})}
+	m := &kafkaMember{k: k, group: group, handler: h, sessions: map[int]*kafkaSession{}, brokers: map[int32]bool{}, begun: make(chan struct{}), wake: make(chan struct{})}
 	m.ctx, m.leave = context.WithCancelCause(ctx)
 	defer m.leave(nil)
 	var err error
@@ -56,6 +57,7 @@ func (k *Kafka) Join(ctx context.Context, group string, h chat.Handler) error {
 		return fmt.Errorf("join %s: %w: %w", group, chat.ErrUnavailable, err)
 	}
 	m.cl.PauseFetchTopics(k.topic)
+	close(m.begun)
 	m.tasks.Go(m.commit)
 	select {
 	case <-k.life.Done():
@@ -103,6 +105,7 @@ func (m *kafkaMember) held() (ps []int32) {
 
 // assigned begins a session for each partition; the client calls it when the group has decided.
 func (m *kafkaMember) assigned(_ context.Context, cl *kgo.Client, by map[string][]int32) {
+	<-m.begun
 	cl.PauseFetchPartitions(by) // this client itself reads nothing
 	m.mu.Lock()
 	defer m.mu.Unlock()
