@@ -54,7 +54,7 @@ var allowed = map[string]string{
 	"internal/enginetest/services":   "internal/enginetest",
 	"internal/archtest":              "",
 	"deploy":                         "+ internal/auth internal/bus internal/config internal/msglog internal/store", // its test
-	"docs":                           "*", // documents held against a running node, in tests
+	"docs":                           "*",                                                                           // documents held against a running node, in tests
 	"internal/doctor":                "",
 	"internal/badinput":              "*", // bad input at every door, in tests
 	"internal/livetest":              "*", // joins the real parts, in tests

@@ -198,7 +198,7 @@ func TestBenchesThatCanNotBegin(t *testing.T) {
 	if _, err := bench.Room(t.Context(), bench.Target{}, good); err == nil || !strings.Contains(err.Error(), "--url is needed") {
 		t.Errorf("no address at all: %v", err)
 	}
-	if _, err := bench.Idle(t.Context(), bench.Target{URLs: []string{gone.URL}}, 0, time.Second); err == nil || !strings.Contains(err.Error(), "--sockets") {
+	if _, err := bench.Idle(t.Context(), bench.Target{URLs: []string{gone.URL}}, 0, time.Second); err == nil || !strings.Contains(err.Error(), "the sockets must be above 0") {
 		t.Errorf("no idle sockets: %v", err)
 	}
 	if _, err := bench.Idle(t.Context(), bench.Target{URLs: []string{gone.URL}}, 1<<30, time.Second); err == nil || !strings.Contains(err.Error(), "do not fit") {
