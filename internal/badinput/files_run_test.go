@@ -105,9 +105,10 @@ func unknown(t *testing.T, w *world) {
 func filesDoor(t *testing.T, path string) int {
 	k := keep(t)
 	rows := append(logDamages(), otherDamages()...)
+	all := sideBySide(t)
+	defer all.wait()
 	for i, r := range rows {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
+		all.run(r.name, len(r.says) > 0 && r.says[0] == degraded, func(t *testing.T) {
 			d := k.dir.copyOf(t)
 			r.do(t, d)
 			var before map[string][]byte

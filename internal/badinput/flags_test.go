@@ -103,10 +103,11 @@ func flagsDoor(t *testing.T, path string) int {
 		}
 		io.WriteString(w, answers[r.URL.Path])
 	}))
-	t.Cleanup(server.Close) // after the rows, which run at once
+	defer server.Close() // behind the rows
+	rows := sideBySide(t)
+	defer rows.wait()
 	for _, s := range settings() {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
+		rows.run(s.name, false, func(t *testing.T) {
 			var env, args []string
 			for _, word := range strings.Fields(strings.NewReplacer("$f", files, "$h", server.URL).Replace(s.args)) {
 				if strings.HasPrefix(word, "HUBBUB_") {

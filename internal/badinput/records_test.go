@@ -121,14 +121,15 @@ func recordsDoor(t *testing.T) int {
 			r.User, r.ID, r.Body = chat.UserID(ada.id), id, message(id, fmt.Sprint("after ", i))
 		})
 	}
+	all := sideBySide(t)
+	defer all.wait()
 	var harmless [][]byte
 	for i, p := range poisons() {
 		if !p.stops {
 			harmless = append(harmless, p.body, good(i))
 			continue
 		}
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
+		all.run(p.name, true, func(t *testing.T) {
 			d := clean.copyOf(t)
 			d.put(t, p.body, good(i))
 			w, err := begin(string(d))

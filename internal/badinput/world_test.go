@@ -151,3 +151,24 @@ func (d *doors) report(t *testing.T, least int) {
 		t.Errorf("%d cases, at least %d are wanted", all, least)
 	}
 }
+
+// side runs subtests side by side: two at a time, and those that mostly wait all at once. wait must be called before the test returns.
+type side struct {
+	t     *testing.T
+	slots chan struct{}
+	all   sync.WaitGroup
+}
+
+func sideBySide(t *testing.T) *side { return &side{t: t, slots: make(chan struct{}, 2)} }
+
+func (s *side) run(name string, waits bool, f func(*testing.T)) {
+	s.all.Go(func() {
+		if !waits {
+			s.slots <- struct{}{}
+			defer func() { <-s.slots }()
+		}
+		s.t.Run(name, f)
+	})
+}
+
+func (s *side) wait() { s.all.Wait() }
