@@ -12,6 +12,9 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/trial/hostile"
 )
 
+// noisy is how many times the least p99 alone the greatest one may be on a quiet machine.
+const noisy = 4
+
 // worse is how much the others' p99 may rise in hostile company. See DESIGN.md §2, G9.
 const worse = 1.5
 
@@ -63,6 +66,9 @@ func verdicts(o options, names []string, runs map[string][]sitting) error {
 	cpu := median(alone, func(s sitting) float64 { return s.cpu })
 	fmt.Printf("\nalone (median of %d): delivery p99 %.1f ms, ack p99 %.1f ms, server %.0f %% of a core\n", len(alone),
 		median(alone, deliveryP99), median(alone, ackP99), 100*cpu)
+	if least, most := slices.Min(p99s(alone)), slices.Max(p99s(alone)); most > noisy*least {
+		fmt.Printf("The machine is not quiet: alone, the p99 was between %.1f and %.1f ms. Do not trust the ratios.\n", least, most)
+	}
 	var bad []string
 	for _, s := range alone {
 		bad = append(bad, s.broken("alone", 0)...)
@@ -120,6 +126,13 @@ func judgeCompany(o options, name string, all, alone []sitting) (line string, ba
 
 func deliveryP99(s sitting) float64 { return s.load.Delivery.P99 }
 func ackP99(s sitting) float64      { return s.load.Ack.P99 }
+
+func p99s(all []sitting) (list []float64) {
+	for _, s := range all {
+		list = append(list, deliveryP99(s))
+	}
+	return list
+}
 
 // median of a figure; of an even number, the lower one of the middle.
 func median(all []sitting, of func(sitting) float64) float64 {

@@ -62,11 +62,24 @@ type share struct {
 	all  int64 // beside that
 }
 
-// shares of the companies. A connection that says little costs its goroutine and its buffers; one that does not read holds its place in
+// shareOf a company. A connection that says little costs its goroutine and its buffers; one that does not read holds its place in
 // what is shared by all readers of its rooms, and answers of its own up to --queue-bytes; who fills rooms with the longest texts fills
-// their tails (--room-tail), twice, as record and as frame, and what the log, the persister and SQLite keep of them on their way.
-var shares = map[string]share{"stalled": {each: 128 << 10}, "slow": {each: 64 << 10}, "flood": {each: 16 << 10}, "everything": {each: 1 << 20},
-	"greedy": {each: 1 << 20, all: 96 << 20}}
+// what the log, the persister and SQLite keep of them on their way, and the rooms' tails.
+func shareOf(company string) share {
+	switch company {
+	case "stalled":
+		return share{each: 128 << 10}
+	case "slow":
+		return share{each: 64 << 10}
+	case "flood":
+		return share{each: 16 << 10}
+	case "everything":
+		return share{each: 1 << 20}
+	case "greedy":
+		return share{each: 1 << 20, all: 96 << 20}
+	}
+	return share{}
+}
 
 const (
 	spare   = 32 << 20 // by which a run differs from another
@@ -83,7 +96,8 @@ func boundOf(name string, all, alone []sitting) int64 {
 	for _, s := range all {
 		clients = max(clients, s.report.Clients)
 	}
-	return most + spare + garbage*(int64(clients)*shares[name].each+shares[name].all)
+	s := shareOf(name)
+	return most + spare + garbage*(int64(clients)*s.each+s.all)
 }
 
 // broken lists the promises that a sitting broke, whatever its latency.

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// roomsEach is how many rooms one of the stalled is in: so many that what he does not read fills the kernel's buffers within seconds.
-const roomsEach = 4
+// roomsEach is how many rooms one of the stalled is in: so many that what he does not read fills the kernel's send buffer, which grows to
+// nearly half a megabyte even so, before the load ends. Only then does the server see that nothing is read.
+const roomsEach = 6
 
 // reader is a client that reads, stops reading, and comes back.
 type reader struct {
@@ -124,7 +125,7 @@ func (s *stage) awaitClosed(ctx context.Context, n, before int) {
 			return
 		case ctx.Err() != nil || time.Now().After(deadline):
 			s.count("closed as slow", closed)
-			s.problem("%d of %d that did not read were closed, %v after the load (%v)", closed, n, s.Patience, err)
+			s.problem("%d of %d that did not read were closed, %v after the load; %v sockets are there, and ended have %v (%v)", closed, n, s.Patience, m["hubbub_sockets"], m.Ended(), err)
 			return
 		}
 	}
