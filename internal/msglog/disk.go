@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/msglog/segment"
@@ -41,6 +42,9 @@ type Disk struct {
 	reserve    *segment.Reserve
 	log        *slog.Logger
 	unlock     func() error
+
+	newer   atomic.Pointer[error] // why this process goes no further
+	foreign atomic.Uint64         // records passed over, each time that they are read
 
 	groups  groups
 	failing sync.Once
@@ -185,6 +189,10 @@ func (d *Disk) Append(r chat.Record, done func(chat.Seq, error)) {
 		part.Refuse(chat.Errorf(chat.CodeTooLarge, "a record of %d bytes is above the limit of %d", len(body), chat.MaxRecordSize), answer)
 		return
 	}
+	if err := d.halted(); err != nil {
+		part.Refuse(fmt.Errorf("%w: %w", segment.ErrRefused, err), answer)
+		return
+	}
 	part.Append(body, answer)
 }
 
@@ -204,7 +212,7 @@ func appendError(err error) error {
 // Info implements chat.Log.
 func (d *Disk) Info(ctx context.Context) (chat.LogInfo, error) {
 	info := chat.LogInfo{ID: d.id, Generation: d.generation}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), d.halted()); err != nil {
 		return info, err
 	}
 	for _, part := range d.parts {

@@ -109,21 +109,49 @@ func (d *Disk) read(part *segment.Log, at stance) ([]chat.Record, stance, error)
 	if len(es) == 0 {
 		return nil, at, nil
 	}
-	rs := make([]chat.Record, len(es))
+	rs := make([]chat.Record, 0, len(es))
 	for i, e := range es {
 		r, err := chat.ParseRecord(e.Body)
-		if err != nil {
-			if i > 0 {
-				es, rs = es[:i], rs[:i] // those before it go out first
-				break
-			}
-			return nil, at, fmt.Errorf("record %d: %w", d.seq(e.Offset), err)
+		switch {
+		case errors.Is(err, chat.ErrNewer) && i > 0: // those before it go out first
+			last := es[i-1]
+			return rs, stance{next: last.Offset + 1, crc: last.CRC}, nil
+		case errors.Is(err, chat.ErrNewer):
+			return nil, at, d.halt(e.Offset, err)
+		case err != nil:
+			d.passOver(e.Offset, err)
+			continue
 		}
 		r.Seq, r.At = d.seq(e.Offset), e.At
-		rs[i] = r
+		rs = append(rs, r)
 	}
 	last := es[len(es)-1]
 	return rs, stance{next: last.Offset + 1, crc: last.CRC}, nil
+}
+
+// halt stops this process in front of what a newer hubbub wrote: it was acknowledged to somebody. Nothing behind it is read or written.
+func (d *Disk) halt(offset int64, err error) error {
+	err = fmt.Errorf("the log holds what this version can not read, at %d: %w; run that version, nothing behind it is read or written by this one",
+		d.seq(offset), err)
+	if d.newer.CompareAndSwap(nil, &err) {
+		d.log.Error("the log stops here", "error", err)
+	}
+	return fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
+}
+
+// halted gives why this process goes no further, or nil.
+func (d *Disk) halted() error {
+	if err := d.newer.Load(); err != nil {
+		return fmt.Errorf("%w: %w", chat.ErrUnavailable, *err)
+	}
+	return nil
+}
+
+// passOver leaves out what no hubbub wrote: it belongs to no room, and nobody was promised anything.
+func (d *Disk) passOver(offset int64, err error) {
+	if d.foreign.Add(1) == 1 {
+		d.log.Warn("the log holds a record that no hubbub wrote; it and others like it are passed over", "seq", d.seq(offset), "error", err)
+	}
 }
 
 // readError gives the port's word for why something can not be read.
