@@ -7,7 +7,7 @@ GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './w
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/test/*' -not -path 'web/test-out/*' -not -name '*.go')
 APP := web/dist/app/index.html
 
-.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage bench idle rates clients browser fuzz clean needs
+.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage bench idle rates hostile embed clients browser fuzz clean needs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,13 +72,19 @@ idle: build ## up to 18,000 idle sockets: memory, CPU, and whether it grows in a
 rates: build ## 500 and 2,000 messages a second on a cluster of three nodes and on one node: RATES_SCALE=1
 	@scripts/rates
 
+hostile: build ## slow and hostile clients beside a steady load, judged by the p99 of the others: COMPANY= SEED= HOSTILE_SCALE=1
+	@scripts/hostile
+
+embed: build ## the example of examples/embed in a browser
+	@scripts/embed
+
 clients: build ## official clients of several versions against the product
 	@scripts/clients
 
 browser: build ## the page in headless Chromium
 	@scripts/browser
 
-fuzz: ## every fuzz target for TIME=20s each
+fuzz: ## every fuzz target for TIME=20s each, or for TOTAL=20m in all
 	@scripts/fuzz $(or $(TIME),20s)
 
 clean: ## remove what was built, not the data
