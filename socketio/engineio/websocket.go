@@ -93,6 +93,7 @@ func (c *wsConn) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.raw = rawConn(conn)
+	holdLittle(c.raw)
 	c.in = wsReader{src: conn, inlet: newInlet(c.raw, &c.s.srv.buffers), state: ws.StateServerSide, max: o.MaxPayload, pool: &c.s.srv.buffers, onPing: c.pong}
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ := rw.Reader.Peek(n)
