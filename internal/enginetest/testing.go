@@ -70,6 +70,13 @@ func NewKafkaPair(t testing.TB, properties map[string]string) (first, second *Se
 	second = private(t, func(ctx context.Context) (*Server, error) {
 		return startKafka(ctx, Options{Properties: all}, 2, first.controller)
 	})
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
+	defer cancel()
+	for _, s := range []*Server{first, second} {
+		if err := knowsBrokers(ctx, s.Addr(), 2); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return first, second
 }
 

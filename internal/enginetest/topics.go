@@ -2,12 +2,15 @@ package enginetest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Deployment is Name, and when the test ends the topics that a deployment of that name has made on the Kafka at an address are deleted.
@@ -43,5 +46,27 @@ func ForgetTopics(t testing.TB, kafka, name string) {
 	}
 	if err != nil {
 		t.Logf("forget the topics of %s: %v", name, err)
+	}
+}
+
+// knowsBrokers waits until a broker has heard of so many, itself among them.
+func knowsBrokers(ctx context.Context, kafka string, n int) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(kafka, "kafka://")))
+	if err != nil {
+		return fmt.Errorf("ask Kafka for its brokers: %w", err)
+	}
+	defer cl.Close()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		meta, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, cl.SeedBrokers()[0])
+		if err == nil && len(meta.Brokers) >= n {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("Kafka at %s does not know of %d brokers: %w", kafka, n, errors.Join(context.Cause(ctx), err))
+		}
 	}
 }

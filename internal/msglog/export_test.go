@@ -11,8 +11,8 @@ func (o *KafkaOptions) Dial(dial func(ctx context.Context, network, address stri
 	o.dial = dial
 }
 
-// Patience lets a test not wait for what a node waits for: a stuck producer, a look at the settings.
-func (o *KafkaOptions) Patience(replace, settings time.Duration) {
+// Patience lets a test not wait for what a node waits for: the next look at the topic and its settings, a stuck producer.
+func (o *KafkaOptions) Patience(watch, replace time.Duration) {
 	o.times = designTimes
-	o.times.replace, o.times.settings = replace, settings
+	o.times.watch, o.times.settings, o.times.replace = watch, watch, replace
 }

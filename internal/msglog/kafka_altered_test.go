@@ -22,7 +22,7 @@ import (
 
 func watchful(lines *logLines) func(*msglog.KafkaOptions) {
 	return func(o *msglog.KafkaOptions) {
-		o.Patience(time.Minute, 10*time.Millisecond)
+		o.Patience(100*time.Millisecond, time.Minute)
 		o.Logger = lines.logger()
 	}
 }
@@ -40,6 +40,7 @@ func TestKafkaPutsRightSettingsThatAreChangedWhileItRuns(t *testing.T) {
 	for setting, value := range map[string]string{"retention.ms": "60000", "retention.bytes": "1048576", "cleanup.policy": "compact",
 		"message.timestamp.type": "CreateTime", "max.message.bytes": "1000", "unclean.leader.election.enable": "true"} {
 		alter(t, adm, name+"-g1", setting, value)
+		within(t, kafkaPatience, setting+" is said", func() bool { return strings.Contains(lines.String(), setting+" is "+value) })
 		within(t, kafkaPatience, setting+" is put right", func() bool {
 			all, err := adm.DescribeTopicConfigs(t.Context(), name+"-g1")
 			if err != nil {

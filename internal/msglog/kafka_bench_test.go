@@ -85,7 +85,9 @@ func BenchmarkKafkaAck(b *testing.B) {
 func BenchmarkKafkaSeen(b *testing.B) {
 	seen := make(chan int, 1000)
 	for how, reads := range map[string]func(ctx context.Context, k *msglog.Kafka){
-		"Join": func(ctx context.Context, k *msglog.Kafka) { _ = k.Join(ctx, k.String()[len(k.String())-20:], glance{seen}) },
+		"Join": func(ctx context.Context, k *msglog.Kafka) {
+			_ = k.Join(ctx, k.String()[len(k.String())-20:], glance{seen})
+		},
 		"Tail": func(ctx context.Context, k *msglog.Kafka) {
 			_ = k.Tail(ctx, 0, chat.Mark{}, func(rs []chat.Record, upTo chat.Mark, end bool) error {
 				glance{seen}.Records(ctx, 0, rs, upTo, end)

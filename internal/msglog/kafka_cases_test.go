@@ -272,6 +272,7 @@ func TestKafkaNoticesThatItsTopicWasMadeAnew(t *testing.T) {
 
 // Closing while the broker hangs, with a refused batch on its way, answers everything and does not hang.
 func TestKafkaCloseAnswersWhatWasTooLarge(t *testing.T) {
+	t.Parallel()
 	server := enginetest.NewKafka(t, nil)
 	k := kafkaAt(t, server.Addr(), "closing")
 	_, adm := tools(t, server.Addr())

@@ -81,7 +81,6 @@ func TestKafkaLogin(t *testing.T) {
 		{"no password", addr, "perhaps it wants a login"},
 		{"a password where none is asked for", login(enginetest.Kafka(t), loginUser, "s3cret-wrong", ""), "asks for no login"},
 		{"TLS where none is spoken", enginetest.Kafka(t) + "?tls=true", "TLS"},
-		{"TLS and a password where only a password is asked for", login(addr, loginUser, "s3cret-wrong", "?tls=true"), "TLS"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			o := parsed(t, c.addr)

@@ -132,21 +132,37 @@ func (s *sender) finish(t *testing.T, log chat.Log) (inLog []chat.MessageID) {
 	return inLog
 }
 
+// follows starts a Tail of partition 0 and returns when it is at the end; what it ends with comes later. A busy machine may end it before, as
+// an outage does: then another is started.
+func follows(t *testing.T, log chat.Log) (ended <-chan error) {
+	t.Helper()
+	for until := time.Now().Add(kafkaPatience); ; {
+		atEnd, tailed := make(chan struct{}), make(chan error, 1)
+		var once sync.Once
+		go func() {
+			tailed <- log.Tail(t.Context(), 0, chat.Mark{}, func(_ []chat.Record, _ chat.Mark, end bool) error {
+				if end {
+					once.Do(func() { close(atEnd) })
+				}
+				return nil
+			})
+		}()
+		select {
+		case <-atEnd:
+			return tailed
+		case err := <-tailed:
+			if !errors.Is(err, chat.ErrUnavailable) || time.Now().After(until) {
+				t.Fatalf("before anything was taken away, a Tail ended with %v", err)
+			}
+		}
+	}
+}
+
 // away is what everybody sees while the brokers do not answer: a Tail that runs and one that begins end with ErrUnavailable, as does Info,
 // new appends are refused; all of that soon, and a member of a group waits.
 func away(t *testing.T, log chat.Log, stop func()) {
 	t.Helper()
-	atEnd, tailed := make(chan struct{}), make(chan error, 1)
-	var once sync.Once
-	go func() {
-		tailed <- log.Tail(t.Context(), 0, chat.Mark{}, func(_ []chat.Record, _ chat.Mark, end bool) error {
-			if end {
-				once.Do(func() { close(atEnd) })
-			}
-			return nil
-		})
-	}()
-	<-atEnd
+	tailed := follows(t, log)
 	stop()
 	start := time.Now()
 	_, infoErr := log.Info(t.Context())
