@@ -146,7 +146,7 @@ func times(fs *flag.FlagSet, c *Config) {
 func limits(fs *flag.FlagSet, l *Limits) {
 	fs.IntVar(&l.Sockets, "sockets", 18000, "sockets on this node")
 	fs.IntVar(&l.SocketsPerAddress, "sockets-per-address", 200, "sockets of one address (loopback has none)")
-	fs.IntVar(&l.Handshakes, "handshakes", 1000, "sockets that have not yet sent CONNECT")
+	fs.IntVar(&l.Handshakes, "handshakes", 1000, "sockets that have not yet sent CONNECT, and connections that have not yet sent a request")
 	fs.Float64Var(&l.EventsPerSocket, "events-per-socket", 100, "events a second of one socket, bursts of five times as much")
 	fs.Float64Var(&l.EventsPerUser, "events-per-user", 200, "events a second of one user on this node, bursts of five times as much")
 	fs.IntVar(&l.RoomsPerUser, "rooms-per-user", 1000, "rooms that a user may be in; also the invitations that may wait for him")

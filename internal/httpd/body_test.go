@@ -37,7 +37,7 @@ func TestABodyThatNeverComes(t *testing.T) {
 			client, server := net.Pipe()
 			l := oneConn{make(chan net.Conn, 1), make(chan struct{})}
 			l.conns <- server
-			srv := httpd.NewServer(serve(t, nil))
+			srv := httpd.NewServer(serve(t, nil), 1000)
 			go srv.Serve(l)
 			begin := time.Now()
 			fmt.Fprintf(client, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", path)

@@ -126,7 +126,7 @@ func (m *member) serve(t testing.TB, l net.Listener, s setup, origins *auth.Orig
 	m.http = httptest.NewUnstartedServer(nil)
 	m.http.Listener.Close()
 	m.http.Listener, m.http.Config = l, httpd.NewServer(httpd.New(httpd.Config{Socket: seen, Forward: m.forward, Proxies: proxies,
-		Health: func() httpd.Health { return httpd.Health{State: httpd.StateOK} }}))
+		Health: func() httpd.Health { return httpd.Health{State: httpd.StateOK} }}), 1000)
 	if s.tight {
 		m.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 			_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)

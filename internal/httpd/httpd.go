@@ -43,10 +43,12 @@ func New(c Config) http.Handler {
 	return secure(mux)
 }
 
-// NewServer gives an http.Server with the time limits that slow and hostile clients need. Long polls and websockets set their own
-// deadlines, so there is none on bodies and answers as a whole.
-func NewServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+// NewServer gives an http.Server with the time limits that slow and hostile clients need, and at most so many connections that have not
+// brought a request yet. Long polls and websockets set their own deadlines, so there is none on bodies and answers as a whole.
+func NewServer(h http.Handler, newcomers int) *http.Server {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+	bound(srv, newcomers)
+	return srv
 }
 
 // bodyWithin is how long net/http may wait for the body of a request that was answered without it. What reads a body sets a time of its

@@ -84,7 +84,7 @@ func (n *Node) wireDoor(ctx context.Context, info chat.LogInfo, times chat.Times
 		app = files
 	}
 	n.server = httpd.NewServer(httpd.New(httpd.Config{App: app, Socket: n.sockets, Forward: n.forward, Health: n.health.get, Metrics: n.metrics(),
-		MetricsToken: n.conf.MetricsToken, Proxies: proxies}))
+		MetricsToken: n.conf.MetricsToken, Proxies: proxies}), l.Handshakes)
 	n.server.ErrorLog = slog.NewLogLogger(n.logger.Handler(), slog.LevelDebug)
 	return nil
 }
