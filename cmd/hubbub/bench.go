@@ -36,7 +36,7 @@ func newBenchFlags(kind string) *benchFlags {
 	fs := &benchFlags{FlagSet: flag.NewFlagSet("hubbub bench "+kind, flag.ContinueOnError)}
 	fs.urls = fs.String("url", "http://127.0.0.1:3001", "`addresses` of the server or, separated by commas, of its nodes")
 	fs.pids = fs.String("pid", "", "`processes` whose CPU and memory are reported: 123, or node1=123,kafka=456")
-	fs.json = fs.Bool("json", false, "print JSON, and no progress")
+	fs.json = fs.Bool("json", false, "print JSON, and no progress (which needs a terminal)")
 	fs.StringVar(&fs.target.Token, "token", "", "`token` that every socket presents (default: each is a guest)")
 	fs.IntVar(&fs.target.Connecting, "connecting", 64, "sockets that connect at a time")
 	return fs
@@ -55,7 +55,7 @@ func (fs *benchFlags) parse(args []string) (done bool, err error) {
 	for url := range strings.SplitSeq(*fs.urls, ",") {
 		fs.target.URLs = append(fs.target.URLs, strings.TrimSpace(url))
 	}
-	if !*fs.json {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && !*fs.json {
 		fs.target.Progress = func(format string, args ...any) { fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...) }
 	}
 	fs.target.Watched, err = bench.ParseProcesses(*fs.pids)
