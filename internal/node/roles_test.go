@@ -131,8 +131,12 @@ func TestEveryEventForEveryRole(t *testing.T) {
 			p := h.people[role]
 			sees := role != "stranger" && role != "left"
 			for _, list := range []map[string]any{{"limit": 100}, {"query": "hidden", "limit": 100}, {"mine": true}} {
-				if found := strings.Contains(quoted(p.must("room:list", list)), h.room); found != sees {
-					t.Errorf("%s with %v: found %v", role, list, found)
+				found := func() bool { return strings.Contains(quoted(p.must("room:list", list)), h.room) }
+				if sees { // of rooms that are not one's own alone the list is as of the store, a moment behind
+					until(t, role+" sees the room", found)
+				}
+				if found() != sees {
+					t.Errorf("%s with %v: found %v", role, list, !sees)
 				}
 			}
 			if in := strings.Contains(string(p.again().session), h.room); in != sees {
