@@ -1,5 +1,7 @@
 // The back end of examples/embed, and its chat.js, with the official client in Node: what holds without a browser.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { io } from "sio48";
 import { connect, newId } from "../../examples/embed/chat.js";
@@ -51,6 +53,44 @@ test("nobody enters without a token, or with one of another key", async () => {
     const err = await new Promise((resolve) => socket.once("connect_error", resolve));
     assert.equal(err.data.code, "unauthorized");
     socket.close();
+  }
+});
+
+/** expired is a token as the back end mints them, a minute after its end: beyond the leeway. */
+function expired(user, name) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: user, name, exp: Math.floor(Date.now() / 1000) - 60 })}`;
+  return `${text}.${createHmac("sha256", readFileSync(example.key, "utf8").trim()).update(text).digest("base64url")}`;
+}
+
+test("a token that has run out is refused, at first and after a kill -9; a fresh one gets in", async () => {
+  const { cookie } = await example.logIn("ada", "lovelace");
+  const refusals = [], users = [];
+  let stale = true;
+  const socket = connect(example.chat.url, async () => (stale ? expired("ada", "Ada") : (await example.token(cookie)).token));
+  socket.on("connect_error", (err) => { if (err.data) refusals.push(err.data.code); }); // without data: the server is away
+  socket.on("session", (s) => users.push(s.user.id));
+  await until(() => refusals.length === 1, "the refusal");
+  assert.deepEqual(users, []);
+  stale = false;
+  await until(() => users.length === 1, "the session");
+  stale = true;
+  await example.chat.down("SIGKILL");
+  await example.chat.up();
+  await until(() => refusals.length === 2, "the refusal after the restart");
+  assert.equal(users.length, 1);
+  stale = false;
+  await until(() => users.length === 2, "the session after the restart");
+  assert.deepEqual([refusals, users], [["unauthorized", "unauthorized"], ["ada", "ada"]]);
+  socket.close();
+});
+
+test("ids for requests are UUIDs of version 7, each another", () => {
+  const ids = Array.from({ length: 1000 }, newId);
+  assert.equal(new Set(ids).size, 1000);
+  for (const id of ids) {
+    assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    assert.ok(Math.abs(parseInt(id.slice(0, 13).replace("-", ""), 16) - Date.now()) < 60_000);
   }
 });
 

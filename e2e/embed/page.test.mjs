@@ -1,4 +1,4 @@
-// The page of examples/embed in headless Chromium: a message each way, a reload, a token that runs out.
+// The page of examples/embed in headless Chromium: a message each way, a reload, a token that runs out, a kill -9.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "../../web/e2e/browser.mjs";
@@ -7,7 +7,7 @@ import { Example } from "./backend.mjs";
 
 let example, browser;
 before(async () => {
-  example = await Example.start(-18); // by the 30 s of leeway a token is good for 12 s
+  example = await Example.start(-21); // by the 30 s of leeway a token is good for 9 s
   browser = await launch();
 });
 after(async () => {
@@ -19,8 +19,9 @@ after(async () => {
 async function visit(user, password) {
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(20_000);
-  const person = { page, errors: [], expired: 0 };
+  const person = { page, errors: [], expired: 0, tokens: 0 };
   page.on("pageerror", (err) => person.errors.push(String(err)));
+  page.on("request", (req) => { if (req.url() === example.url + "token") person.tokens++; });
   page.on("websocket", (ws) => ws.on("framereceived", ({ payload }) => {
     if (String(payload).startsWith('42["session:expired",')) person.expired++;
   }));
@@ -69,6 +70,15 @@ test("a message goes both ways, a reload keeps the person, a token that has run 
       ["Ada: Hello <b>Bob</b>", "Bob: Hello Ada", "Ada: Still me", "Ada: After the renewal", "Bob: Me too"]);
     assert.deepEqual(p.errors, []);
   }
+
+  const asked = ada.tokens;
+  await example.chat.down("SIGKILL");
+  await say(ada, "Said while it was away");
+  await example.chat.up();
+  await sees(bob, "Ada: Said while it was away");
+  await sees(ada, "Ada: Said while it was away");
+  assert.ok(ada.tokens > asked, "no fresh token was asked for");
+  for (const p of [ada, bob]) assert.deepEqual(p.errors, []);
 });
 
 test("who is logged out of the application is out of the chat when his token ends", async () => {

@@ -7,7 +7,7 @@ export function connect(url, token) {
   let log;
   const socket = io(url, { auth: async (give) => give({ token: await token().catch(() => ""), since, log }) });
   socket.on("session", (session) => { log = session.log; });
-  socket.onAny((name, event) => { if (event.seq) since[event.roomId] = event.seq; });
+  socket.onAny((name, event) => { if (event?.seq) since[event.roomId] = event.seq; });
   socket.on("gap", (gap) => { if (gap.to > 0) since[gap.roomId] = gap.to; else delete since[gap.roomId]; });
   socket.on("disconnect", (why) => { if (why === "io server disconnect") socket.connect(); }); // the token has run out
   socket.on("connect_error", () => { if (!socket.active) setTimeout(() => socket.connect(), 2000); }); // it was refused
@@ -32,5 +32,9 @@ export function connect(url, token) {
   return socket;
 }
 
-/** newId gives a clientId; crypto.randomUUID is not there on plain http. */
-export const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+/** newId gives a clientId: a UUIDv7 (RFC 9562), so that hubbub need not look up a fresh one. crypto.randomUUID makes others. */
+export function newId() {
+  const time = Date.now().toString(16).padStart(12, "0");
+  const rest = Array.from(crypto.getRandomValues(new Uint8Array(10)), (b) => b.toString(16).padStart(2, "0")).join("");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${rest.slice(1, 4)}-${"89ab"[parseInt(rest[4], 16) % 4]}${rest.slice(5, 8)}-${rest.slice(8)}`;
+}
