@@ -65,11 +65,32 @@ func missing(text string, all []string) (out []string) {
 	return out
 }
 
+// documents are all of them, as seen from this folder, but for the changelog, which may name what is no more.
+func documents(t *testing.T) (paths []string) {
+	t.Helper()
+	for _, pattern := range []string{"../*.md", "*.md", "adr/*.md", "../deploy/*.md", "../examples/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	paths = slices.DeleteFunc(paths, func(p string) bool { return p == "../CHANGELOG.md" })
+	for _, must := range []string{"../README.md", "../ARCHITECTURE.md", "../CONTRIBUTING.md", "protocol.md", "operations.md", "performance.md", "../examples/embed/README.md"} {
+		if !slices.Contains(paths, must) {
+			t.Fatalf("%s is not among %q", must, paths)
+		}
+	}
+	return paths
+}
+
 // Documents name files and folders that there are.
 func TestPathsThatDocumentsName(t *testing.T) {
 	all := tree(t)
-	elsewhere := []string{"./hubbub-data", "DATA/secret", "log/", "testing/synctest"} // a data directory, the standard library
-	for _, doc := range []string{"../ARCHITECTURE.md", "../README.md", "../CONTRIBUTING.md", "protocol.md", "operations.md", "../examples/embed/README.md"} {
+	elsewhere := []string{"./hubbub-data", "DATA/secret", "log/", "testing/synctest", // a data directory, the standard library
+		".cache/bench", "raw/", "log.json", // what make bench leaves, what a log keeps in its folder
+		"uWebSockets.js"} // a library
+	for _, doc := range documents(t) {
 		text := read(t, doc)
 		for _, name := range missing(text, all) {
 			if !slices.Contains(elsewhere, name) {
@@ -99,7 +120,7 @@ func TestTargetsThatDocumentsName(t *testing.T) {
 		targets[m[1]] = true
 	}
 	named := 0
-	for _, doc := range []string{"../ARCHITECTURE.md", "../README.md", "../CONTRIBUTING.md", "protocol.md", "operations.md", "performance.md", "../examples/embed/README.md"} {
+	for _, doc := range documents(t) {
 		for _, m := range makeTarget.FindAllStringSubmatch(read(t, doc), -1) {
 			named++
 			if !targets[m[1]] {
@@ -144,6 +165,29 @@ func TestTheArchitecture(t *testing.T) {
 	}
 	if functions < 15 {
 		t.Errorf("only %d functions", functions)
+	}
+}
+
+// Every package has its place in ARCHITECTURE.md.
+func TestTheArchitectureNamesEveryPackage(t *testing.T) {
+	named := map[string]bool{}
+	for _, m := range inTicks.FindAllStringSubmatch(read(t, "../ARCHITECTURE.md"), -1) {
+		named[path.Base(strings.TrimSuffix(m[1], "/"))] = true
+		named[path.Base(path.Dir(m[1]))] = true
+	}
+	packages := map[string]bool{}
+	for _, p := range tree(t) {
+		if strings.HasSuffix(p, ".go") {
+			packages[path.Dir(p)] = true
+		}
+	}
+	for p := range packages {
+		if !named[path.Base(p)] {
+			t.Errorf("ARCHITECTURE.md does not name %s", p)
+		}
+	}
+	if len(packages) < 40 {
+		t.Errorf("only %d packages", len(packages))
 	}
 }
 
