@@ -37,6 +37,7 @@ $(APP): $(WEB_SOURCES)
 	@scripts/web
 
 build: hubbub ## build the one binary, ./hubbub
+	@:
 
 hubbub: $(APP) $(GO_SOURCES)
 	@echo "Building hubbub (the first time takes a minute or two) …"

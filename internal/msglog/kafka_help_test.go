@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/msglog/logtest"
 )
 
 // ledger is what a store would be to the members of a group: what was read of each partition, in order, and how far. Safe for concurrent use.
@@ -54,26 +55,17 @@ type follower struct {
 	ledger *ledger
 	block  func(ctx context.Context, p int) // in Records with something in them; nil: do not
 
-	mu     sync.Mutex
+	mu     logtest.Watched
 	held   map[int]bool
 	begins map[int]int
-	moved  chan struct{} // closed and replaced at each change
 }
 
 func newFollower(l *ledger) *follower {
-	return &follower{ledger: l, held: map[int]bool{}, begins: map[int]int{}, moved: make(chan struct{})}
-}
-
-func (f *follower) change(how func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	how()
-	close(f.moved)
-	f.moved = make(chan struct{})
+	return &follower{ledger: l, held: map[int]bool{}, begins: map[int]int{}}
 }
 
 func (f *follower) Begin(_ context.Context, p int) (chat.Mark, error) {
-	f.change(func() {
+	f.mu.Change(func() {
 		f.held[p] = true
 		f.begins[p]++
 	})
@@ -87,29 +79,18 @@ func (f *follower) Records(ctx context.Context, p int, rs []chat.Record, upTo ch
 	if ctx.Err() != nil {
 		return
 	}
-	f.change(func() { f.ledger.save(p, rs, upTo) })
+	f.mu.Change(func() { f.ledger.save(p, rs, upTo) })
 }
 
-func (f *follower) End(p int) { f.change(func() { delete(f.held, p) }) }
+func (f *follower) End(p int) { f.mu.Change(func() { delete(f.held, p) }) }
 
 // until waits for a state of the follower; ok is called under its lock.
 func (f *follower) until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	timeout := time.After(kafkaPatience)
-	for {
+	if !f.mu.Until(kafkaPatience, ok) {
 		f.mu.Lock()
-		done, moved := ok(), f.moved
-		f.mu.Unlock()
-		if done {
-			return
-		}
-		select {
-		case <-moved:
-		case <-timeout:
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			t.Fatalf("waited in vain until %s; it holds %v, and %d records are read", what, slices.Sorted(maps.Keys(f.held)), f.ledger.count())
-		}
+		defer f.mu.Unlock()
+		t.Fatalf("waited in vain until %s; it holds %v, and %d records are read", what, slices.Sorted(maps.Keys(f.held)), f.ledger.count())
 	}
 }
 

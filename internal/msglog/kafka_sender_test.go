@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/msglog/logtest"
 )
 
 // sender appends numbered records to partition 0, one behind the other, and keeps what it is told.
@@ -18,16 +19,15 @@ type sender struct {
 	stop  chan struct{}
 	ended sync.WaitGroup
 
-	mu    sync.Mutex
+	mu    logtest.Watched
 	sent  int
 	told  map[chat.MessageID][]error
 	acked []chat.MessageID // in the order in which they were sent
-	moved chan struct{}
 }
 
 // sends begins to append, so many at a time, until finish.
 func sends(log chat.Log, atATime int) *sender {
-	s := &sender{log: log, free: make(chan struct{}, atATime), stop: make(chan struct{}), told: map[chat.MessageID][]error{}, moved: make(chan struct{})}
+	s := &sender{log: log, free: make(chan struct{}, atATime), stop: make(chan struct{}), told: map[chat.MessageID][]error{}}
 	s.ended.Go(func() {
 		for n := 0; ; n++ {
 			select {
@@ -52,14 +52,12 @@ func (s *sender) send(n int, done func(error)) {
 	s.sent++
 	s.mu.Unlock()
 	s.log.Append(r, func(_ chat.Seq, err error) {
-		s.mu.Lock()
-		s.told[r.ID] = append(s.told[r.ID], err)
-		if err == nil {
-			s.acked = append(s.acked, r.ID)
-		}
-		close(s.moved)
-		s.moved = make(chan struct{})
-		s.mu.Unlock()
+		s.mu.Change(func() {
+			s.told[r.ID] = append(s.told[r.ID], err)
+			if err == nil {
+				s.acked = append(s.acked, r.ID)
+			}
+		})
 		done(err)
 	})
 }
@@ -67,19 +65,10 @@ func (s *sender) send(n int, done func(error)) {
 // until waits for a state of the sender; ok is called under its lock.
 func (s *sender) until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	timeout := time.After(kafkaPatience)
-	for {
+	if !s.mu.Until(kafkaPatience, ok) {
 		s.mu.Lock()
-		done, moved := ok(), s.moved
-		s.mu.Unlock()
-		if done {
-			return
-		}
-		select {
-		case <-moved:
-		case <-timeout:
-			t.Fatalf("waited in vain until %s: %d sent, %d answered, %d acked", what, s.sent, len(s.told), len(s.acked))
-		}
+		defer s.mu.Unlock()
+		t.Fatalf("waited in vain until %s: %d sent, %d answered, %d acked", what, s.sent, len(s.told), len(s.acked))
 	}
 }
 

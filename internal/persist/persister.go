@@ -172,12 +172,12 @@ func (s *Persister) Records(ctx context.Context, p int, rs []chat.Record, upTo c
 		w.trim(ctx, rs, atEnd)
 	}
 	if atEnd && len(rs) > 0 {
-		pause(ctx, s.opt.Gather-time.Since(began))
+		sleep(ctx, s.opt.Gather-time.Since(began))
 	}
 }
 
-// pause waits, not at all if d is not above 0.
-func pause(ctx context.Context, d time.Duration) bool {
+// sleep waits, not at all if d is not above 0; false if ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
@@ -240,7 +240,7 @@ func (s *Persister) rest(ctx context.Context, tries int) bool {
 	if tries < 16 {
 		bound = min(bound, s.opt.Back.First<<max(tries, 0))
 	}
-	return pause(ctx, max(s.opt.Jitter(bound), time.Millisecond))
+	return sleep(ctx, max(s.opt.Jitter(bound), time.Millisecond))
 }
 
 // markOf gives W of a partition; the zero Mark, before the first record, if the store has none.

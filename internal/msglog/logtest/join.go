@@ -17,19 +17,18 @@ type reader struct {
 	begin func(p int) (chat.Mark, error)
 	block func(ctx context.Context, p int) // in Records; nil: do not
 
-	mu    sync.Mutex
+	mu    Watched
 	busy  map[int]bool
 	open  map[int]context.Context // by partition, from Begin to End
 	got   map[int][]chat.Record
 	upTo  map[int]chat.Mark
 	calls map[int]int
 	ends  map[int]int
-	moved chan struct{} // closed and replaced at each change
 }
 
 func newReader(t *testing.T) *reader {
 	return &reader{t: t, begin: func(int) (chat.Mark, error) { return chat.Mark{}, nil }, busy: map[int]bool{}, open: map[int]context.Context{},
-		got: map[int][]chat.Record{}, upTo: map[int]chat.Mark{}, calls: map[int]int{}, ends: map[int]int{}, moved: make(chan struct{})}
+		got: map[int][]chat.Record{}, upTo: map[int]chat.Mark{}, calls: map[int]int{}, ends: map[int]int{}}
 }
 
 // enter and leave stand around every call.
@@ -46,12 +45,10 @@ func (r *reader) enter(p int, call string) {
 }
 
 func (r *reader) leave(p int, change func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change()
-	r.busy[p] = false
-	close(r.moved)
-	r.moved = make(chan struct{})
+	r.mu.Change(func() {
+		change()
+		r.busy[p] = false
+	})
 }
 
 func (r *reader) Begin(ctx context.Context, p int) (chat.Mark, error) {
@@ -93,19 +90,8 @@ func (r *reader) End(p int) {
 // until waits for a state of the reader; ok is called under its lock.
 func (r *reader) until(what string, ok func() bool) {
 	r.t.Helper()
-	timeout := time.After(patience)
-	for {
-		r.mu.Lock()
-		done, moved := ok(), r.moved
-		r.mu.Unlock()
-		if done {
-			return
-		}
-		select {
-		case <-moved:
-		case <-timeout:
-			r.t.Fatalf("waited in vain until %s", what)
-		}
+	if !r.mu.Until(patience, ok) {
+		r.t.Fatalf("waited in vain until %s", what)
 	}
 }
 
