@@ -58,6 +58,7 @@ type Persister struct {
 	since    time.Time         // of waiting
 	refusals map[int]*Mismatch // by who found it: byCheck, byJoin, a partition
 	adopting bool              // the store knows the log, but not yet every W
+	begun    begunLine         // partitions to tell of
 	stats    Stats
 
 	telling sync.Mutex // held while OnState runs

@@ -39,7 +39,7 @@ func (w *worker) begin(place chat.Mark, info chat.LogInfo) chat.Mark {
 	w.state.W, w.state.Head = place.Seq, max(part.Last, place.Seq)
 	w.s.mu.Unlock()
 	w.resume("persister begins after all", place.Seq)
-	w.s.logger.Info("persister reads on", "partition", w.number, "position", place.Seq+1)
+	w.s.hasBegun(w.number, place.Seq+1)
 	if place.Seq.Generation() < info.Generation {
 		return chat.Mark{}
 	}
