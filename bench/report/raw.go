@@ -94,7 +94,7 @@ func appends(text string) (float64, error) {
 // wrongs are what no server may do to a delivery, and how it is said.
 var wrongs = []struct{ path, said string }{
 	{"lost", "lost"}, {"duplicated", "repeated"}, {"out_of_order", "out of order"}, {"other_order", "sockets with another order"},
-	{"refused", "refused"}, {"given_up", "given up"}, {"closed", "sockets closed"},
+	{"refused", "refused"}, {"given_up", "given up"}, {"unanswered", "never answered"}, {"strayed", "in another room"}, {"closed", "sockets closed"},
 }
 
 // total adds a figure up over every run of every server; idle runs lack most of them.

@@ -95,11 +95,9 @@ func (h *holder) step(ctx context.Context, n int) (*IdleResult, error) {
 	res.KernelPerSocket = float64(kernelBytes()-h.kernel) / float64(n)
 	res.Pings = h.pings() - pings
 	for _, s := range h.open {
-		s.mu.Lock()
-		if s.ended != nil {
+		if s.over() != nil {
 			res.Closed++
 		}
-		s.mu.Unlock()
 	}
 	return res, ctx.Err()
 }

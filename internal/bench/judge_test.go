@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -135,4 +136,43 @@ func TestClosedSocketsAreTold(t *testing.T) {
 	if r.judge(res); res.Closed != 1 || !strings.Contains(res.ClosedWhy, "why not") {
 		t.Errorf("%d closed, %q", res.Closed, res.ClosedWhy)
 	}
+}
+
+// A message that was due while it was measured counts however late it comes, and its ack too; what was due afterwards does not.
+func TestWhatComesLateCounts(t *testing.T) {
+	r := &run{Load: Load{Sockets: 1, Rooms: 1}, id: 9, began: time.Now().Add(-10 * time.Second), deliver: newLatencies(), ack: newLatencies(), senders: make([]sender, 1)}
+	r.from.Store(int64(time.Second))
+	r.to.Store(int64(5 * time.Second))
+	r.senders[0].current.Store(3)
+	rec := &receiver{socket: &socket{}, last: make([]int, 1)}
+	for number, due := range map[int]time.Duration{1: 2 * time.Second, 2: 6 * time.Second} {
+		r.event(rec, append([]byte(`42["message:new",`), stamp{9, 0, number, int64(due)}.append(nil)...), time.Now())
+		r.answered(0, number, due, []byte(`[{"ok":true}]`), nil)
+	}
+	for what, p := range map[string]Percentiles{"delivery": r.deliver.percentiles(), "ack": r.ack.percentiles()} {
+		if p.P50 < 7900 || p.Max > 9000 {
+			t.Errorf("%s: %+v, wanted the one of 8 s alone", what, p)
+		}
+	}
+	if n := r.ackedIn.Load(); n != 0 {
+		t.Errorf("%d were acked within the measuring", n)
+	}
+}
+
+// A connection may end, and a late delivery come, while the run is judged.
+func TestJudgingIsSafe(t *testing.T) {
+	r := &run{Load: Load{Sockets: 2, Rooms: 1}, deliver: newLatencies(), ack: newLatencies(), senders: make([]sender, 2)}
+	conn, other := net.Pipe()
+	defer other.Close()
+	for i := range 2 {
+		r.all = append(r.all, &receiver{socket: &socket{conn: conn, isOpen: true}, index: i, last: make([]int, 2)})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.all[0].note(0, 1)
+		r.all[1].socket.end(errors.New("why not"))
+	}()
+	r.judge(&Result{})
+	<-done
 }

@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// settle is the quiet between the joins and the load.
-const settle = time.Second
+const (
+	settle = time.Second // the quiet between the joins and the load
+	// quiet is how long it is watched what still comes when nothing is owed any more: a second copy may be late.
+	quiet = time.Second
+)
 
 // measure sends, for the warm-up and the duration, and makes the result.
 func (r *run) measure(ctx context.Context) (*Result, error) {
@@ -67,11 +70,11 @@ func (r *run) delivered() (n int64) {
 	return n
 }
 
-// keepOne has one message of one socket on its way at any time.
+// keepOne has one message of one socket on its way at any time, as long as the socket lasts.
 func (r *run) keepOne(ctx context.Context, i int) {
 	timer := time.NewTimer(r.Patience)
 	defer timer.Stop()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && r.all[i].over() == nil {
 		select {
 		case <-r.senders[i].through: // of an earlier one, that was given up
 		default:
@@ -106,6 +109,7 @@ func (r *run) keepRate(ctx context.Context) {
 func (r *run) drain(ctx context.Context) {
 	for began := time.Now(); time.Since(began) < r.Patience && ctx.Err() == nil; wait(ctx, 50*time.Millisecond) {
 		if r.acked.Load()+r.refused.Load() == r.sent.Load() && r.owed() == 0 {
+			wait(ctx, quiet)
 			return
 		}
 		r.target.say("waiting for the last deliveries")
@@ -144,19 +148,23 @@ func (r *run) owed() (n int64) {
 func (r *run) judge(res *Result) {
 	res.Sent, res.Acked, res.Refused, res.GivenUp = r.sent.Load(), r.acked.Load(), r.refused.Load(), r.given.Load()
 	res.RefusedWhy, _ = r.fail.Load().(string)
+	res.Unanswered, res.Strayed = res.Sent-res.Acked-res.Refused, r.strayed.Load()
 	res.Delivered, res.Lost = r.delivered(), r.owed()
 	res.Ack, res.Delivery = r.ack.percentiles(), r.deliver.percentiles()
+	order := make([]uint64, len(r.all))
+	got := make([]int64, len(r.all))
 	for i, rec := range r.all {
 		rec.mu.Lock()
+		order[i], got[i] = rec.order, rec.delivered.Load()
 		res.Duplicated += rec.duplicate
 		res.OutOfOrder += rec.disorder
-		if first := r.all[i%r.Rooms]; rec.order != first.order && rec.delivered.Load() == first.delivered.Load() {
+		rec.mu.Unlock()
+		if first := i % r.Rooms; order[i] != order[first] && got[i] == got[first] {
 			res.OtherOrder++
 		}
-		if err := rec.ended; err != nil {
+		if err := rec.over(); err != nil {
 			res.Closed++
 			res.ClosedWhy = err.Error()
 		}
-		rec.mu.Unlock()
 	}
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -22,6 +23,8 @@ type Result struct {
 	Refused    int64  `json:"refused"` // or without an answer
 	RefusedWhy string `json:"refused_why,omitempty"`
 	GivenUp    int64  `json:"given_up"`     // not acked and delivered to all in time
+	Unanswered int64  `json:"unanswered"`   // sends without an answer on a connection that lasts
+	Strayed    int64  `json:"strayed"`      // deliveries to a socket of another room
 	Delivered  int64  `json:"delivered"`    // each message once for each socket
 	Lost       int64  `json:"lost"`         // deliveries of what was not refused
 	Duplicated int64  `json:"duplicated"`   // deliveries
@@ -56,10 +59,17 @@ func (r *Result) use(watched []Process, cpu map[string]float64, deliveries int64
 
 // Wrong says in one sentence what no server may do, or nothing.
 func (r *Result) Wrong() error {
-	if r.Lost+r.Duplicated+r.OutOfOrder+r.OtherOrder == 0 {
+	if r.Lost+r.Duplicated+r.OutOfOrder+r.OtherOrder+r.Unanswered+r.Strayed == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d deliveries lost, %d twice, %d out of order, %d sockets with another order", r.Lost, r.Duplicated, r.OutOfOrder, r.OtherOrder)
+	text := fmt.Sprintf("%d deliveries lost, %d twice, %d out of order, %d sockets with another order", r.Lost, r.Duplicated, r.OutOfOrder, r.OtherOrder)
+	if r.Unanswered > 0 {
+		text += fmt.Sprintf(", %d sends never answered", r.Unanswered)
+	}
+	if r.Strayed > 0 {
+		text += fmt.Sprintf(", %d deliveries to another room", r.Strayed)
+	}
+	return errors.New(text)
 }
 
 // Write prints the result for people.

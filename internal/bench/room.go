@@ -68,6 +68,7 @@ type run struct {
 	ackedIn   atomic.Int64 // acked while it was measured
 	refused   atomic.Int64
 	given     atomic.Int64 // up, in flight
+	strayed   atomic.Int64 // deliveries to a socket of another room
 	firstFail sync.Once
 	fail      atomic.Value // string: why the first send was refused
 }
@@ -164,16 +165,27 @@ func (r *run) event(rec *receiver, event []byte, now time.Time) {
 		return
 	}
 	s, ok := findStamp(event)
-	if !ok || s.run != r.id || s.sender >= r.Sockets || s.sender%r.Rooms != rec.room || s.number < 1 || int64(s.number) > r.senders[s.sender].current.Load() {
+	if !ok || s.run != r.id || s.sender >= r.Sockets || s.number < 1 || int64(s.number) > r.senders[s.sender].current.Load() {
 		return // nobody has sent that
+	}
+	if s.sender%r.Rooms != rec.room {
+		r.strayed.Add(1)
+		return
 	}
 	if rec.note(s.sender/r.Rooms, s.number) == again {
 		return
 	}
-	if from := r.from.Load(); from > 0 && s.at >= from && r.to.Load() == 0 {
+	if r.measured(s.at) {
 		r.deliver.add(rec.index, now.Sub(r.began)-time.Duration(s.at))
 	}
 	r.senders[s.sender].step(s.number)
+}
+
+// measured tells whether a message that was due at this moment counts, however late it comes: a server that stalls towards the end can
+// not hide it.
+func (r *run) measured(at int64) bool {
+	from, to := r.from.Load(), r.to.Load()
+	return from > 0 && at >= from && (to == 0 || at < to)
 }
 
 // step counts one of the things that a message on its way waits for.
@@ -210,9 +222,11 @@ func (r *run) answered(i, number int, due time.Duration, data []byte, err error)
 	s := &r.senders[i]
 	if err == nil && positive(data) {
 		r.acked.Add(1)
-		if from := r.from.Load(); from > 0 && int64(due) >= from && r.to.Load() == 0 {
-			r.ackedIn.Add(1)
+		if r.measured(int64(due)) {
 			r.ack.add(i, time.Since(r.began)-due)
+			if r.to.Load() == 0 {
+				r.ackedIn.Add(1)
+			}
 		}
 		s.step(number)
 		return

@@ -17,6 +17,8 @@ import (
 // chat is a small server that speaks the four event names, and may be harmed in what it does: every n-th thing, 0 never.
 type chat struct {
 	lose, repeat, swap, refuse, hang int
+	mute, stray, drop                int // it delivers without an answer; to another room, too; it ends the connection
+	late                             time.Duration
 	wrongAck                         bool
 
 	mu    sync.Mutex
@@ -80,6 +82,10 @@ func (c *chat) take(e *socketio.Event) {
 		return
 	case every(c.hang, i):
 		return
+	case every(c.mute, i):
+	case every(c.drop, i):
+		e.Socket.Disconnect(true)
+		return
 	case c.wrongAck:
 		_ = e.Ack("fine")
 	default:
@@ -97,6 +103,18 @@ func (c *chat) take(e *socketio.Event) {
 	}
 	for range times {
 		c.deliver(r.RoomID, r.Text)
+	}
+	if c.late > 0 {
+		time.AfterFunc(c.late, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.deliver(r.RoomID, r.Text)
+		})
+	}
+	for room := range c.rooms {
+		if room != r.RoomID && every(c.stray, i) {
+			c.deliver(room, r.Text)
+		}
 	}
 	if held := c.held[r.RoomID]; held != "" {
 		c.deliver(r.RoomID, held)
@@ -132,12 +150,22 @@ func TestServersAreSeenForWhatTheyAre(t *testing.T) {
 		}},
 		"one that refuses in flight": {&chat{refuse: 10}, flight, func(r *bench.Result) bool { return r.Refused > 0 && r.Wrong() == nil }},
 		"one that answers nonsense":  {&chat{wrongAck: true}, rate, func(r *bench.Result) bool { return r.Acked == 0 && strings.Contains(r.RefusedWhy, "fine") }},
-		"one that does not answer":   {&chat{hang: 10}, flight, func(r *bench.Result) bool { return r.GivenUp > 0 && r.Acked < r.Sent }},
+		"one that delivers and does not answer": {&chat{mute: 10}, rate, func(r *bench.Result) bool {
+			return r.Unanswered > 0 && r.Lost+r.Duplicated == 0 && strings.Contains(fmt.Sprint(r.Wrong()), "sends never answered")
+		}},
+		"one that tells another room": {&chat{stray: 10}, rate, func(r *bench.Result) bool {
+			return r.Strayed > 0 && r.Lost+r.Duplicated == 0 && strings.Contains(fmt.Sprint(r.Wrong()), "to another room")
+		}},
+		"one that repeats when all is over": {&chat{late: 900 * time.Millisecond}, bench.Load{Sockets: 2, Rooms: 1, Rate: 5}, func(r *bench.Result) bool {
+			return r.Duplicated > 0 && r.Lost == 0 && r.Wrong() != nil
+		}},
+		"one that closes":          {&chat{drop: 30}, flight, func(r *bench.Result) bool { return r.Closed > 0 && r.Refused < 50 }},
+		"one that does not answer": {&chat{hang: 10}, flight, func(r *bench.Result) bool { return r.GivenUp > 0 && r.Acked < r.Sent }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.load.Duration, c.load.Patience = 600*time.Millisecond, 2*time.Second
-			if c.load.InFlight > 0 {
+			if c.load.InFlight > 0 && (c.server.lose > 0 || c.server.hang > 0) { // what is waited for in vain
 				c.load.Patience = 300 * time.Millisecond
 			}
 			target := bench.Target{URLs: []string{c.server.start(t)}, Connecting: 4}

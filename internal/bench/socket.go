@@ -119,6 +119,13 @@ func (s *socket) end(err error) {
 	}
 }
 
+// over says why the connection ended; nil: it has not.
+func (s *socket) over() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
 // packet takes one Engine.IO packet.
 func (s *socket) packet(p []byte) error {
 	switch {
