@@ -198,9 +198,13 @@ func (c *Crowd) Finish(ctx context.Context) error {
 	return err
 }
 
-// Judge waits until everyone has seen the end of every room, and judges.
+// quiet is how long it is watched what still comes when everyone has all: a second copy may be late, for a digest comes once a second.
+const quiet = 3 * time.Second
+
+// Judge waits until everyone has seen the end of every room, and nothing more comes, and judges.
 func (c *Crowd) Judge(ctx context.Context, kept History) (Verdict, error) {
 	late := settle(ctx, c.People, kept, 30*time.Second)
+	pause(ctx, quiet)
 	v, err := Judge(c.People, kept)
 	return v, errors.Join(late, err)
 }

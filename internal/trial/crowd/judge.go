@@ -58,11 +58,11 @@ type indexed struct {
 	rows  []Message
 	ids   map[string]Message
 	texts map[string]bool
-	seqs  map[int64]string
+	seqs  map[int64]Message
 }
 
 func index(room string, h []Message) (*indexed, []error) {
-	x := &indexed{room: room, rows: h, ids: map[string]Message{}, texts: map[string]bool{}, seqs: map[int64]string{}}
+	x := &indexed{room: room, rows: h, ids: map[string]Message{}, texts: map[string]bool{}, seqs: map[int64]Message{}}
 	var bad []error
 	for i, m := range h {
 		if _, twice := x.ids[m.ID]; twice || x.texts[m.Text] {
@@ -74,7 +74,7 @@ func index(room string, h []Message) (*indexed, []error) {
 		if i > 0 && h[i-1].Seq >= m.Seq {
 			bad = append(bad, fmt.Errorf("room %s: history goes from %d to %d", room, h[i-1].Seq, m.Seq))
 		}
-		x.ids[m.ID], x.texts[m.Text], x.seqs[m.Seq] = m, true, m.ID
+		x.ids[m.ID], x.texts[m.Text], x.seqs[m.Seq] = m, true, m
 	}
 	return x, bad
 }
@@ -110,8 +110,11 @@ func (x *indexed) judgeStream(name string, s *stream) (n, gaps int, bad []error)
 		}
 		n++
 		got[e.seq] = true
-		if id, ok := x.seqs[e.seq]; !ok || id != e.id {
-			bad = append(bad, fmt.Errorf("%s saw %s at %d in room %s, history has %q there", name, e.id, e.seq, x.room, id))
+		switch m, ok := x.seqs[e.seq]; {
+		case !ok || m.ID != e.id:
+			bad = append(bad, fmt.Errorf("%s saw %s at %d in room %s, history has %q there", name, e.id, e.seq, x.room, m.ID))
+		case m.Text != e.text:
+			bad = append(bad, fmt.Errorf("%s saw %q at %d in room %s, history has %q there", name, e.text, e.seq, x.room, m.Text))
 		}
 	}
 	if !s.started {

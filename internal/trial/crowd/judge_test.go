@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -22,7 +23,7 @@ func truth(n int) (History, []*Person) {
 		h[room] = append(h[room], m)
 		people[0].Seen.acked(room, m.ID, m.Text, time.Now())
 		for _, p := range people {
-			p.Seen.event("message:new", room, m.Seq, m.ID, time.Now(), time.Time{})
+			p.Seen.event("message:new", room, m.Seq, m.ID, m.Text, time.Now(), time.Time{})
 		}
 	}
 	return h, people
@@ -32,7 +33,7 @@ func TestJudgePassesTheTruth(t *testing.T) {
 	h, people := truth(5)
 	people[1].Seen.rooms[room].events = people[1].Seen.rooms[room].events[:2] // he missed three, and was told
 	people[1].Seen.gap(room, 20, 50)
-	people[0].Seen.event("room:joined", room, 60, "join", time.Now(), time.Time{}) // no message, so not in a list of messages
+	people[0].Seen.event("room:joined", room, 60, "join", "", time.Now(), time.Time{}) // no message, so not in a list of messages
 	v, err := Judge(people, h)
 	if err != nil {
 		t.Fatal(err)
@@ -70,18 +71,19 @@ func TestJudgeFindsWhatIsMadeUp(t *testing.T) {
 			h[room][3].Deleted = true
 		}, "could not be kept"},
 		"seen, and lost before it was durable": {func(h History, ann, bob *Witness) {
-			bob.event("message:new", room, 60, "ghost", time.Now(), time.Time{})
+			bob.event("message:new", room, 60, "ghost", "boo", time.Now(), time.Time{})
 		}, `saw ghost at 60 in room r, history has "" there`},
 		"seen at another place": {func(h History, ann, bob *Witness) { bob.rooms[room].events[4].seq = 55 }, "bob saw id4 at 55"},
 		"seen with another body": {func(h History, ann, bob *Witness) {
 			bob.rooms[room].events[1].id = "id9"
 		}, `saw id9 at 20 in room r, history has "id1" there`},
+		"seen with another text": {func(h History, ann, bob *Witness) { bob.rooms[room].events[1].text = "other" }, `bob saw "other" at 20 in room r, history has "text 1" there`},
 		"seen in another order": {func(h History, ann, bob *Witness) {
 			e := bob.rooms[room].events
 			e[1], e[2] = e[2], e[1]
 		}, "bob saw 20 after 30"},
 		"seen twice": {func(h History, ann, bob *Witness) {
-			bob.event("message:new", room, 50, "id4", time.Now(), time.Time{})
+			bob.event("message:new", room, 50, "id4", "text 4", time.Now(), time.Time{})
 		}, "event 50 came after 50"},
 		"never seen": {func(h History, ann, bob *Witness) {
 			bob.rooms[room].events = slices.Delete(bob.rooms[room].events, 2, 3)
@@ -94,7 +96,7 @@ func TestJudgeFindsWhatIsMadeUp(t *testing.T) {
 			bob.rooms[room].events = bob.rooms[room].events[:4]
 		}, "bob never got 50 of room r"},
 		"what lies before the join": {func(h History, ann, bob *Witness) {
-			bob.event("message:new", room, 4, "old", time.Now(), time.Time{})
+			bob.event("message:new", room, 4, "old", "", time.Now(), time.Time{})
 		}, "lies before the stream's beginning"},
 		"never joined":       {func(h History, ann, bob *Witness) { bob.rooms[room].started = false }, "bob never joined room r"},
 		"what a person says": {func(h History, ann, bob *Witness) { bob.fail("not answered") }, "bob: not answered"},
@@ -131,12 +133,26 @@ func TestSettleNamesWhoIsBehind(t *testing.T) {
 	}
 }
 
+// A second copy that comes when everyone has everything already is seen all the same.
+func TestALateRepeatIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, people := truth(3)
+		go func() {
+			<-time.After(time.Second)
+			people[1].Seen.event("message:new", room, 30, "id2", "text 2", time.Now(), time.Time{})
+		}()
+		if _, err := (&Crowd{People: people}).Judge(t.Context(), h); err == nil || !strings.Contains(err.Error(), "event 30 came after 30") {
+			t.Errorf("the judge says %v", err)
+		}
+	})
+}
+
 // A delay counts by when the message was sent; what came by a replay does not count.
 func TestDelays(t *testing.T) {
 	w := newWitness("ann")
 	start := time.Now().Add(-time.Minute)
-	w.event("message:new", room, 1, "replayed", start, start.Add(time.Second))
-	w.event("message:new", room, 2, "live", start.Add(2*time.Second), start.Add(time.Second))
+	w.event("message:new", room, 1, "replayed", "", start, start.Add(time.Second))
+	w.event("message:new", room, 2, "live", "", start.Add(2*time.Second), start.Add(time.Second))
 	w.acked(room, "live", "t", start.Add(2*time.Second))
 	acks, seen := w.samples(start, start.Add(10*time.Second))
 	if len(acks) != 1 || len(seen) != 1 || seen[0] < 50*time.Second {

@@ -86,7 +86,7 @@ func (p *Person) hear(attempt int, name string, data json.RawMessage) {
 		p.Seen.gap(e.RoomID, e.From, e.To)
 		p.since[e.RoomID] = max(p.since[e.RoomID], e.To)
 	case e.Seq > 0:
-		p.Seen.event(name, e.RoomID, e.Seq, e.ID, time.UnixMilli(e.At), p.connected)
+		p.Seen.event(name, e.RoomID, e.Seq, e.ID, e.Text, time.UnixMilli(e.At), p.connected)
 		p.since[e.RoomID] = max(p.since[e.RoomID], e.Seq)
 	}
 }
@@ -95,6 +95,7 @@ func (p *Person) hear(attempt int, name string, data json.RawMessage) {
 type event struct {
 	Seq             int64
 	ID, RoomID      string
+	Text            string
 	At              int64
 	Token           string
 	Log, Bus, Store string

@@ -51,9 +51,9 @@ type stream struct {
 }
 
 type seen struct {
-	seq     int64
-	id      string
-	message bool
+	seq      int64
+	id, text string
+	message  bool
 }
 
 func newWitness(name string) *Witness {
@@ -93,7 +93,7 @@ func (w *Witness) begin(room string, asOf int64) {
 
 // event takes a record of a room. connected is when the person's connection began: a message sent before that is a replay, and says
 // nothing about how fast live is.
-func (w *Witness) event(name, room string, seq int64, id string, at, connected time.Time) {
+func (w *Witness) event(name, room string, seq int64, id, text string, at, connected time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.room(room)
@@ -104,7 +104,7 @@ func (w *Witness) event(name, room string, seq int64, id string, at, connected t
 		w.failLocked("room %s: event %d lies before the stream's beginning %d", room, seq, s.start)
 	}
 	message := name == "message:new"
-	s.events = append(s.events, seen{seq, id, message})
+	s.events = append(s.events, seen{seq, id, text, message})
 	if message && at.After(connected) {
 		w.late = append(w.late, Sample{at, time.Since(at)})
 	}

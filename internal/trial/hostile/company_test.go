@@ -19,6 +19,8 @@ type chat struct {
 	forget  int64 // a seq that a resume leaves out
 	sayGap  bool  // but tells of
 	keepAll bool  // it never closes who does not read
+	again   bool  // a resume ends with a second copy of its last message
+	hole    bool  // history has a gap
 
 	mu      sync.Mutex
 	at      int64
@@ -105,6 +107,7 @@ func (c *chat) greet(s *socketio.Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = s.Emit("session", map[string]any{"token": "t"})
+	var last map[string]any
 	for room, since := range auth.Since {
 		left := 0
 		for _, rec := range c.history[room] {
@@ -117,9 +120,13 @@ func (c *chat) greet(s *socketio.Socket) {
 				}
 				continue
 			}
-			_ = s.Emit("message:new", said(rec))
+			last = said(rec)
+			_ = s.Emit("message:new", last)
 		}
 		c.members[room] = append(c.members[room], s)
+	}
+	if c.again && last != nil {
+		_ = s.Emit("message:new", last)
 	}
 }
 
@@ -150,7 +157,11 @@ func (c *chat) list(e *socketio.Event) {
 			page = append(page, said(rec))
 		}
 	}
-	_ = e.Ack(map[string]any{"ok": true, "data": map[string]any{"messages": page, "hasMore": more}})
+	data := map[string]any{"messages": page, "hasMore": more}
+	if c.hole {
+		data["gap"] = map[string]any{"from": 1, "to": 2, "reason": "unavailable"}
+	}
+	_ = e.Ack(map[string]any{"ok": true, "data": data})
 }
 
 // visit lets a company loose for a moment.
@@ -213,6 +224,20 @@ func TestAResumeWithAHoleIsSeen(t *testing.T) {
 	r = visit(t, "stalled", &chat{forget: 1, sayGap: true}, 0.004)
 	if len(r.Problems) > 0 || r.Counts["gaps told"] == 0 {
 		t.Errorf("%v: %v", r, r.Problems)
+	}
+}
+
+// So is one that repeats the end of a resume, and one whose history has a gap is not believed to have all.
+func TestARepeatAndAHoleInHistoryAreSeen(t *testing.T) {
+	t.Parallel()
+	r := visit(t, "stalled", &chat{again: true}, 0.004)
+	if !strings.Contains(strings.Join(r.Problems, " "), "came after") {
+		t.Errorf("%v: %v", r, r.Problems)
+	}
+	h := history{addr: (&chat{hole: true}).start(t), rooms: map[string][]record{}}
+	defer h.close()
+	if all, err := h.of(t.Context(), "r0"); err == nil || !strings.Contains(err.Error(), "a gap") {
+		t.Errorf("%d messages, %v", len(all), err)
 	}
 }
 

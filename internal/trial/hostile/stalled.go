@@ -163,7 +163,7 @@ func (s *stage) comeBack(ctx context.Context, all []*reader) error {
 	return err
 }
 
-// resume comes back and reads to the end of what is kept.
+// resume comes back and reads to the end of what is kept, and on to what the server has sent by then: a second copy may be among it.
 func (r *reader) resume(ctx context.Context, addr string, kept map[string][]record) error {
 	since := map[string]int64{}
 	for room, p := range r.places {
@@ -184,7 +184,8 @@ func (r *reader) resume(ctx context.Context, addr string, kept map[string][]reco
 			r.take(packet)
 		}
 	}
-	return nil
+	_, err = w.ask(1, "room:list", map[string]any{"limit": 1}, r.take)
+	return err
 }
 
 // whole compares what came with what is kept.
@@ -255,9 +256,13 @@ func (h *history) of(ctx context.Context, room string) (all []record, err error)
 		var page struct {
 			Messages []record
 			HasMore  bool
+			Gap      json.RawMessage
 		}
 		if err == nil {
 			err = json.Unmarshal(data, &page)
+		}
+		if err == nil && page.Gap != nil {
+			err = fmt.Errorf("a gap: %s", page.Gap)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the history of %s: %w", room, err)
