@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,6 +75,50 @@ func TestWhatGoesOnIsHeldAgainstEveryStretch(t *testing.T) {
 				t.Errorf("it says %s, wanted %q", said, c.says)
 			}
 		})
+	}
+}
+
+// Chat that stops while the store is away, and catches up later, has not gone on.
+func TestAnOutageIsHeldAgainstEveryStretch(t *testing.T) {
+	for name, c := range map[string]struct {
+		during time.Duration
+		says   string
+	}{
+		"it goes on":              {2 * time.Second, ""},
+		"it stops and catches up": {25 * time.Second, "0s to 4s into the outage 4 were acked (p50 25s)"},
+		"nothing at all":          {-1, "0 were acked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := attemptOf(time.Millisecond, c.during, time.Millisecond)
+			if said := fmt.Sprint(goesOn(r.c, r.fault[0], r.fault[1])); c.says == "" && said != "<nil>" || !strings.Contains(said, c.says) {
+				t.Errorf("it says %s, wanted %q", said, c.says)
+			}
+		})
+	}
+}
+
+// A server that has ended by itself is not taken for one that was killed, and what it said last is told.
+func TestAnEndOfItsOwnIsTold(t *testing.T) {
+	s := &server{exited: make(chan struct{}), logs: []string{"panic: why not"}}
+	if err := s.lives(); err != nil {
+		t.Errorf("while it runs: %v", err)
+	}
+	close(s.exited)
+	if err := s.lives(); err == nil || !strings.Contains(err.Error(), "panic: why not") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// A server that is killed must find its address free again: it is none that the kernel gives to outgoing connections.
+func TestTheAddressStaysFree(t *testing.T) {
+	for range 20 {
+		s, err := newServer(options{dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, port, err := net.SplitHostPort(s.addr); err != nil || len(port) != 5 || port >= "30000" {
+			t.Fatalf("%s, %v", s.addr, err)
+		}
 	}
 }
 

@@ -155,6 +155,9 @@ func storeStopped(ctx context.Context, r *attempt) {
 		if i == nodes-1 {
 			r.goesOn(began, time.Now(), 0)
 		}
+		if err := n.lives(); err != nil {
+			r.breach("node %d: %w", i+1, err)
+		}
 		n.kill(syscall.SIGKILL)
 		r.row.kills++
 		r.visitor(i % 2)

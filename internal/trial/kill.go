@@ -30,6 +30,9 @@ func kill(ctx context.Context, o options) error {
 	began, slowest := time.Now(), time.Duration(0)
 	for i := range o.kills {
 		pause(ctx, time.Duration(100+rng.IntN(1500))*time.Millisecond)
+		if err := s.lives(); err != nil {
+			return fmt.Errorf("before kill %d: %w", i+1, err)
+		}
 		s.kill(syscall.SIGKILL)
 		from := time.Now()
 		if err := s.start(ctx); err != nil {

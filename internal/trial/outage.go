@@ -85,6 +85,9 @@ func level(ctx context.Context, o options, s *server, c *crowd.Crowd, st store, 
 		return err
 	}
 	if restart {
+		if err := s.lives(); err != nil {
+			return err
+		}
 		s.kill(syscall.SIGTERM)
 		if err := s.start(ctx); err != nil {
 			return err
@@ -97,9 +100,15 @@ func level(ctx context.Context, o options, s *server, c *crowd.Crowd, st store, 
 	from := time.Now()
 	pause(ctx, o.outage)
 	during := c.Acks() - acked
-	_, late := c.Delays(from, time.Now())
+	until := time.Now()
+	_, late := c.Delays(from, until)
 	if !restart && (during == 0 || len(late) == 0) {
 		return fmt.Errorf("%d sends acked and %d messages seen while the store was away", during, len(late))
+	}
+	if !restart {
+		if err := goesOn(c, from, until); err != nil {
+			return err
+		}
 	}
 	if h, err := s.ready(ctx); err != nil || h.Store == "ok" {
 		return fmt.Errorf("/readyz says %+v (%v) while the store is away", h, err)
@@ -124,6 +133,22 @@ func level(ctx context.Context, o options, s *server, c *crowd.Crowd, st store, 
 	}
 	fmt.Printf("store %-6s restart %-5v for %v: told after %v; %d acked, %d seen meanwhile, late p50 %v p99 %v; ok %v after its return; %s\n", level, restart,
 		o.outage, told.Round(time.Millisecond), during, len(late), crowd.Quantile(late, 0.5), crowd.Quantile(late, 0.99), back.Round(time.Millisecond), where)
+	return nil
+}
+
+// stretch is a time in which something is sent, acked and seen, all the while that only the store is away.
+const stretch = 4 * time.Second
+
+// goesOn says whether in each stretch sends were acked and messages seen, half of them within as long: chat that stops and catches up when
+// the store is back does not go on.
+func goesOn(c *crowd.Crowd, from, to time.Time) error {
+	for at := from; !at.Add(stretch).After(to); at = at.Add(stretch) {
+		acks, seen := c.Delays(at, at.Add(stretch))
+		a, s := crowd.Quantile(acks, 0.5), crowd.Quantile(seen, 0.5)
+		if len(acks) == 0 || len(seen) == 0 || a > stretch || s > stretch {
+			return fmt.Errorf("of what was sent %v to %v into the outage %d were acked (p50 %v) and %d seen (p50 %v)", at.Sub(from), at.Sub(from)+stretch, len(acks), a, len(seen), s)
+		}
+	}
 	return nil
 }
 

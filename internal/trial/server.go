@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,12 +35,11 @@ func newServer(o options, env ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeAddr()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer l.Close()
-	return &server{bin: o.bin, data: dir, addr: l.Addr().String(), env: env, verbose: o.verbose}, nil
+	return &server{bin: o.bin, data: dir, addr: addr, env: env, verbose: o.verbose}, nil
 }
 
 // plenty are the limits that a crowd on one address would meet.
@@ -116,6 +114,14 @@ func (s *server) kill(sig syscall.Signal) {
 	}
 	_ = s.cmd.Process.Signal(sig)
 	<-s.exited
+}
+
+// lives gives an error if the process has ended by itself: a server that crashes must not pass for one that was killed.
+func (s *server) lives() error {
+	if s.runs() {
+		return nil
+	}
+	return fmt.Errorf("the server has ended by itself: %s", strings.Join(s.tail(40), " | "))
 }
 
 // signal sends a signal, if the process is there.
