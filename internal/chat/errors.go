@@ -67,6 +67,10 @@ var (
 	ErrRewound = errors.New("the log is not the one this place was taken from")
 )
 
+// ErrStoreFailed says that it is no record's fault that something could not be saved: the store's disk is full or failing, or its file
+// damaged. The persister pauses, and gives nothing up. It comes from Archive.Save and Bury, beside ErrUnavailable.
+var ErrStoreFailed = errors.New("the store itself is at fault")
+
 // AsError gives the refusal that a client may see for err: err's own, or an internal one whose cause stays in the server's log.
 func AsError(err error) *Error {
 	var e *Error

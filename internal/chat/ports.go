@@ -110,7 +110,7 @@ type Archive interface {
 	// State gives the remembered identity of the log, and W of every partition.
 	State(ctx context.Context) (ArchiveState, error)
 	// Save applies changes (in log order, each id once) idempotently, then raises W of p to w if that is higher; or returns
-	// *Unstorable, naming the change, with nothing of the batch promised.
+	// *Unstorable, naming the change, with nothing of the batch promised. ErrStoreFailed: no change's fault.
 	Save(ctx context.Context, p int, cs []Change, w Mark) error
 	// Bury keeps a dead record's bytes and the reason.
 	Bury(ctx context.Context, r Record, reason string) error

@@ -43,7 +43,7 @@ func (w *worker) write(ctx context.Context, b *batch, items []*item, to chat.Mar
 		var named *chat.Unstorable
 		var other *Mismatch
 		switch {
-		case errors.As(err, &other): // no record's fault either
+		case errors.As(err, &other), errors.Is(err, chat.ErrStoreFailed): // no record's fault
 			return err
 		case errors.As(err, &named) && named.Index >= 0 && named.Index < len(live):
 			if e := w.bury(ctx, b, live[named.Index], clean(named.Reason)); e != nil {

@@ -28,6 +28,14 @@ func slowly(d time.Duration) func(context.Context, string, *chat.Change) error {
 	}
 }
 
+// full is a store whose disk has no space for another row.
+func full(_ context.Context, what string, _ *chat.Change) error {
+	if what == "row" {
+		return fmt.Errorf("sqlite: save: %w: %w: database or disk is full", chat.ErrUnavailable, chat.ErrStoreFailed)
+	}
+	return nil
+}
+
 func TestPauseAndResume(t *testing.T) {
 	for name, step := range map[string]func(context.Context, string, *chat.Change) error{
 		"store gone":      gone(),
@@ -35,6 +43,7 @@ func TestPauseAndResume(t *testing.T) {
 		"no rows, no W":   gone("row", "w", "bury"),
 		"nothing is dead": gone("row", "bury"), // the probe succeeds, and yet nothing can be written
 		"store hangs":     slowly(time.Hour),
+		"disk full":       full, // for rows; the probe and the dead still find a place
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 2, func(t *testing.T, w *world) { pauseAndResume(t, w, step) })

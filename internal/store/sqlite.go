@@ -9,6 +9,7 @@ import (
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 )
 
 // MaxRows is the most rows, rooms or members that one call may ask for.
@@ -131,7 +132,19 @@ func failed(what string, err error) error {
 	if errors.As(err, &answer) || errors.As(err, &never) || errors.Is(err, chat.ErrRewound) {
 		return err
 	}
+	if atFault(resultCode(err)) {
+		err = fmt.Errorf("%w: %w", chat.ErrStoreFailed, err)
+	}
 	return fmt.Errorf("sqlite: %s: %w: %w", what, chat.ErrUnavailable, err)
+}
+
+// atFault says of a result code that it tells of the file or the machine, and nothing of what was to be written.
+func atFault(code int) bool {
+	switch code & 0xff { // the primary code
+	case lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_NOMEM:
+		return true
+	}
+	return false
 }
 
 // resultCode gives SQLite's extended result code of err, 0 if it has none.
