@@ -144,35 +144,42 @@ func (s *Service) lookUp(ctx context.Context, r Record, age age) (finished bool)
 		cancel()
 		if err == nil {
 			known, err := s.again(r, Receipt{ID: row.ID, Seq: row.Seq, Sent: row.Sent, Sum: row.Sum})
-			s.finish(r.ID, known, err)
+			s.land(r.ID, known, err)
 			return true
 		}
 	}
 	if errors.Is(err, ErrNotFound) || r.Kind == KindMessage || age.fresh(s.times) {
 		return false
 	}
-	s.finish(r.ID, Receipt{}, ErrUnavailable)
+	s.land(r.ID, Receipt{}, ErrUnavailable)
 	return true
 }
 
-// finish answers all tries of a request.
+// finish takes the log's answer to a request.
 func (s *Service) finish(id MessageID, r Receipt, err error) {
 	if _, typed := errors.AsType[*Error](err); err != nil && !typed {
 		s.log.Error("append to the log", "error", err)
 		err = ErrUnknown
 	}
 	s.mu.Lock()
-	f := s.flights[id]
-	delete(s.flights, id)
 	if err == nil {
 		s.counts.Appended++
 		s.success, s.stuck = time.Now(), false
-		if f != nil {
-			s.remember(f.room, r.Seq)
-		}
 	} else {
 		s.counts.Failed++
-		s.stuck = s.stuck && len(s.flights) > 0 // nobody waits any more: the next request finds out
+	}
+	s.mu.Unlock()
+	s.land(id, r, err)
+}
+
+// land answers all tries of a request, whoever knew the answer. What the store knew says nothing of the log.
+func (s *Service) land(id MessageID, r Receipt, err error) {
+	s.mu.Lock()
+	f := s.flights[id]
+	delete(s.flights, id)
+	s.stuck = s.stuck && len(s.flights) > 0 // nobody waits any more: the next request finds out
+	if f != nil && err == nil {
+		s.remember(f.room, r.Seq)
 	}
 	s.mu.Unlock()
 	if f == nil {

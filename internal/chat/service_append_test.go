@@ -130,6 +130,38 @@ func TestALogThatFailsIsNotStuck(t *testing.T) {
 	})
 }
 
+// What the store knows of an old request says nothing of the log: it neither hides that the log is stuck, nor counts as an append.
+func TestTheStoresAnswerIsNotTheLogs(t *testing.T) {
+	lobby(t, func(t *testing.T, h house, ann chat.User) {
+		old := hello("no-uuid")
+		_, err := h.send(ann, old)
+		h.must(err)
+		other := old
+		other.Text = "something else"
+		before := h.Stats()
+		h.Hold(true)
+		h.Send(context.Background(), ann, hello(fresh()), func(chat.Sent, error) {})
+		for range 4 {
+			time.Sleep(time.Second)
+			h.Forget(chat.LobbyID)
+			_, err := h.send(ann, old)
+			h.must(err)
+			if _, err := h.send(ann, other); !errors.Is(err, chat.ErrConflict) {
+				t.Errorf("same clientId, other text: %v", err)
+			}
+		}
+		if st := h.Stats(); st.Appended != before.Appended || st.Failed != before.Failed {
+			t.Errorf("nothing came of the log: before %+v, then %+v", before, st)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		begin := time.Now()
+		if _, err := h.send(ann, hello(fresh())); !errors.Is(err, chat.ErrUnavailable) || time.Since(begin) > 0 {
+			t.Errorf("a new send, 5.5 s after the log fell silent: %v after %v", err, time.Since(begin))
+		}
+		h.Hold(false)
+	})
+}
+
 func TestLookUpsNeedTheStoreOnlyWhereACopyWouldHarm(t *testing.T) {
 	lobby(t, func(t *testing.T, h house, ann chat.User) {
 		ctx, topic := context.Background(), "t"
