@@ -65,8 +65,14 @@ func look(ctx context.Context, p Probe) (seen string, found []Finding) {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		seen, found := p.Look(ctx)
-		done <- answer{seen, found}
+		var a answer
+		defer func() {
+			if p := recover(); p != nil {
+				a = answer{"", []Finding{{Grave: true, What: fmt.Sprintf("Looking at it ended in a defect of hubbub: %v.", p), Mend: "Report it, with this command's flags but without their passwords."}}}
+			}
+			done <- a
+		}()
+		a.seen, a.found = p.Look(ctx)
 	}()
 	select {
 	case a := <-done:

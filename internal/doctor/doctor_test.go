@@ -46,3 +46,15 @@ func TestAProbeThatHangs(t *testing.T) {
 		close(let)
 	})
 }
+
+// A probe that panics is a finding, and ends nothing else.
+func TestAProbeThatPanics(t *testing.T) {
+	var out bytes.Buffer
+	grave, slight := doctor.Run(t.Context(), &out, []doctor.Probe{
+		{Name: "bus", At: "redis://b:2", Look: func(context.Context) (string, []doctor.Finding) { panic("why not") }},
+		{Name: "store", At: "mongodb://c", Look: func(context.Context) (string, []doctor.Finding) { return "fine", nil }},
+	})
+	if grave != 1 || slight != 0 || !bytes.Contains(out.Bytes(), []byte("a defect of hubbub: why not")) || !bytes.Contains(out.Bytes(), []byte("(fine)")) {
+		t.Errorf("%d grave, %d slight:\n%s", grave, slight, out.String())
+	}
+}
