@@ -257,6 +257,9 @@ func TestTheUnit(t *testing.T) {
 	if within, _ := time.ParseDuration(stop[1] + "s"); within < max(c.Drain, shared.Drain)+10*time.Second {
 		t.Errorf("%v to stop, with a drain of %v", within, shared.Drain)
 	}
+	if listens := parse(t, strings.Fields(start[1]), map[string]string{"HUBBUB_LISTEN": "0.0.0.0:3001"}).Listen; c.Listen != "127.0.0.1:3001" || listens != "0.0.0.0:3001" {
+		t.Errorf("it listens on %s, and on %s where the file of settings wants it to be reached", c.Listen, listens)
+	}
 	if !strings.Contains(text, "StateDirectory="+strings.TrimPrefix(c.Data, "/var/lib/")+"\n") {
 		t.Errorf("%s is not its own directory", c.Data)
 	}
