@@ -101,8 +101,17 @@ func TestSlowHeaders(t *testing.T) {
 
 // Tokens are read from the CONNECT packet alone.
 func TestTokensInTheURLAreNotRead(t *testing.T) {
-	n := start(t, "--guests=false")
-	res, err := http.Get("http://" + n.addr + "/socket.io/?EIO=4&transport=polling&token=x")
+	n := start(t, append(hostKey(t), "--guests=false")...)
+	token := hostToken(t, "ada", time.Hour)
+	s := n.websocket(headers("Cookie", "token="+token, "Authorization", "Bearer "+token), "&token="+token)
+	s.say("40{}")
+	if a := s.hear("4"); !strings.HasPrefix(a, "44") || !strings.Contains(a, `"unauthorized"`) {
+		t.Errorf("a token beside CONNECT: %s", a)
+	}
+	s = n.websocket(nil, "")
+	s.say(`40{"token":` + quoted(token) + `}`)
+	s.hear(`42["session"`) // the token is a good one
+	res, err := http.Get("http://" + n.addr + "/socket.io/?EIO=4&transport=polling&token=" + token)
 	if err != nil {
 		t.Fatal(err)
 	}
