@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
@@ -190,6 +191,7 @@ type memHistory struct {
 	block  chan struct{} // if not nil, Fill waits until it is closed, or ctx ends
 	fills  int
 	opens  int
+	slow   time.Duration // an Open takes so long
 	pages  int
 	give   *chat.Page // what Fill answers next
 }
@@ -217,10 +219,20 @@ func (h *memHistory) rows(room chat.RoomID, after, through chat.Seq) []chat.Reco
 	return out
 }
 
-func (h *memHistory) Open(_ context.Context, room chat.RoomID) (chat.Opening, error) {
+func (h *memHistory) Open(ctx context.Context, room chat.RoomID) (chat.Opening, error) {
+	h.mu.Lock()
+	h.opens++
+	slow := h.slow
+	h.mu.Unlock()
+	if slow > 0 {
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+			return chat.Opening{}, ctx.Err()
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.opens++
 	if h.down {
 		return chat.Opening{}, chat.ErrUnavailable
 	}

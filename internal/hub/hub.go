@@ -111,10 +111,12 @@ func (h *Hub) tidy(r *room, crowded bool, empty int) (ready, isEmpty bool) {
 		switch {
 		case isEmpty && empty >= h.cfg.Limits.EmptyRooms:
 			limit = 0
-		case isEmpty || !ready:
+		case isEmpty:
 			limit = min(limit, emptyFor)
 		case crowded:
 			limit = min(limit, crowdedFor)
+		case !ready: // as long as a try to open it may take: see openTries
+			limit = min(limit, openTries*h.cfg.Times.Wait)
 		}
 		return r.spare(limit)
 	})

@@ -119,6 +119,26 @@ func TestOpenDuringAnOutage(t *testing.T) {
 	})
 }
 
+// An opening that takes long comes to its end, though who asked for it has given up long ago: the next to ask finds the room open. Else a
+// busy room behind a slow store, of which few ask, would be begun anew for ever.
+func TestSlowOpeningComesToItsEnd(t *testing.T) {
+	run(t, nil, func(w *world) {
+		w.room("r", "ann")
+		w.hist.set(func() { w.hist.slow = 25 * second })
+		if _, _, err := w.hub.View(context.Background(), "r", 0); !errors.Is(err, chat.ErrUnavailable) {
+			t.Fatalf("the first: %v", err)
+		}
+		w.sleep(24 * second)
+		begun := time.Now()
+		_, _, err := w.hub.View(context.Background(), "r", 0)
+		opens := 0
+		w.hist.set(func() { opens = w.hist.opens })
+		if d := time.Since(begun); err != nil || d > 0 || opens != 1 {
+			t.Errorf("the next, after %v: %v; the history was asked %d times", d, err, opens)
+		}
+	})
+}
+
 func TestOpenReadsToTheEndFirst(t *testing.T) {
 	run(t, nil, func(w *world) {
 		w.room("r", "ann", "bob")
