@@ -17,6 +17,13 @@ type whoIsHere struct {
 	users  map[chat.UserID]*hereUser
 	others []chat.Here // of other nodes, by node
 	told   census
+	roll   *roll // what list gives; nil: somebody came or went since it was made
+}
+
+// roll is who is in a room, by id; no names above maxNames.
+type roll struct {
+	users []chat.User
+	count int
 }
 
 // hereUser is a user with sockets on this node.
@@ -41,7 +48,7 @@ func (w *whoIsHere) enter(u chat.User) bool {
 	if w.users == nil {
 		w.users = map[chat.UserID]*hereUser{}
 	}
-	w.users[u.ID] = &hereUser{u, 1}
+	w.users[u.ID], w.roll = &hereUser{u, 1}, nil
 	return true
 }
 
@@ -55,6 +62,7 @@ func (w *whoIsHere) exit(u chat.UserID) bool {
 		return false
 	}
 	delete(w.users, u)
+	w.roll = nil
 	return true
 }
 
@@ -94,6 +102,20 @@ func (w *whoIsHere) count(stale bool) census {
 		c.names = nil
 	}
 	return c
+}
+
+// list gives who is here on all nodes, and how many. It is made once for all who ask between two changes: the answer to a join asks of
+// each of a hundred members whether he is here.
+func (w *whoIsHere) list() ([]chat.User, int) {
+	if w.roll == nil {
+		c := w.count(false)
+		w.roll = &roll{make([]chat.User, 0, len(c.names)), c.count}
+		for _, u := range c.names {
+			w.roll.users = append(w.roll.users, u)
+		}
+		sortUsers(w.roll.users)
+	}
+	return w.roll.users, w.roll.count
 }
 
 // news gives the presence event that leads from what was told to now; false: nothing has changed.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -18,6 +19,7 @@ const (
 	hereWait   = time.Second     // for one answer
 	hereStale  = 3 * time.Second // without an answer for so long, only this node's users count
 	unionBatch = 500             // rooms in one question
+	putsAtOnce = 16              // entries that are written at the same time: all of a full hub within 5 s (DESIGN.md §4, Presence)
 )
 
 // presence tells the other nodes who is here, and the listeners who is there.
@@ -64,20 +66,26 @@ func (p *presence) run(ctx context.Context) {
 }
 
 func (p *presence) tick(ctx context.Context) {
-	now := time.Now()
-	if now.Sub(p.beat) >= hereBeat {
-		p.beat = now
-		c, cancel := context.WithTimeout(ctx, hereWait)
-		_, forgotten, err := p.hub.cfg.Presence.Beat(c)
-		cancel()
-		if err == nil && forgotten {
-			p.markAll()
-		}
-	}
+	p.keepAlive(ctx)
 	p.flush(ctx)
-	if now.Sub(p.polled) >= herePoll {
+	if now := time.Now(); now.Sub(p.polled) >= herePoll {
 		p.polled = now
 		p.poll(ctx)
+	}
+}
+
+// keepAlive beats if it is time. It is called in the midst of what may take long, too: a node that misses its beat is dead to the others,
+// and all that it has written with it, so that it would have to begin anew, and never come to an end.
+func (p *presence) keepAlive(ctx context.Context) {
+	now := time.Now()
+	if now.Sub(p.beat) < hereBeat || p.hub.ctx.Err() != nil {
+		return
+	}
+	p.beat = now
+	ctx, cancel := context.WithTimeout(ctx, hereWait)
+	defer cancel()
+	if _, forgotten, err := p.hub.cfg.Presence.Beat(ctx); err == nil && forgotten {
+		p.markAll()
 	}
 }
 
@@ -121,17 +129,35 @@ func (p *presence) flush(ctx context.Context) {
 			here[i] = r.tellHere(p.hub.cfg.Node, p.stale)
 		}
 	}
-	for i := range here {
-		c, cancel := context.WithTimeout(ctx, hereWait)
-		err := p.hub.cfg.Presence.Put(c, here[i])
-		cancel()
-		if err != nil {
-			for _, id := range ids[i:] {
-				p.mark(id)
+	for len(here) > 0 {
+		p.keepAlive(ctx)
+		n := min(putsAtOnce, len(here))
+		if !p.put(ctx, here[:n]) {
+			for _, h := range here[n:] {
+				p.mark(h.Room)
 			}
 			return
 		}
+		here = here[n:]
 	}
+}
+
+// put writes some entries at once; false: not all of them, and those are marked anew.
+func (p *presence) put(ctx context.Context, here []chat.Here) bool {
+	ctx, cancel := context.WithTimeout(ctx, hereWait)
+	defer cancel()
+	var all sync.WaitGroup
+	var failed atomic.Bool
+	for _, h := range here {
+		all.Go(func() {
+			if p.hub.cfg.Presence.Put(ctx, h) != nil {
+				failed.Store(true)
+				p.mark(h.Room)
+			}
+		})
+	}
+	all.Wait()
+	return !failed.Load()
 }
 
 // poll asks for the entries of other nodes and tells the listeners what has changed.
@@ -160,6 +186,7 @@ func (p *presence) poll(ctx context.Context) {
 func (p *presence) union(ctx context.Context, rooms []*room) (map[chat.RoomID][]chat.Here, error) {
 	out := map[chat.RoomID][]chat.Here{}
 	for batch := range slices.Chunk(rooms, unionBatch) {
+		p.keepAlive(ctx)
 		ids := make([]chat.RoomID, len(batch))
 		for i, r := range batch {
 			ids[i] = r.id
@@ -199,7 +226,7 @@ func (r *room) setOthers(hs []chat.Here, stale bool) bool {
 	if sameHere(r.who.others, hs) && r.who.told.stale == stale {
 		return false
 	}
-	r.who.others = hs
+	r.who.others, r.who.roll = hs, nil
 	return true
 }
 
@@ -216,7 +243,7 @@ func (r *room) tellHere(node string, stale bool) chat.Here {
 }
 
 // Here gives who is in a room now, on all nodes, by id, and how many: at most 200 by name, else none. A room that is not open on this
-// node has nobody.
+// node has nobody. The list is shared: nobody changes it.
 func (h *Hub) Here(id chat.RoomID) ([]chat.User, int) {
 	r := h.partitionOf(id).peek(id)
 	if r == nil {
@@ -224,11 +251,5 @@ func (h *Hub) Here(id chat.RoomID) ([]chat.User, int) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.who.count(false)
-	out := make([]chat.User, 0, len(c.names))
-	for _, u := range c.names {
-		out = append(out, u)
-	}
-	sortUsers(out)
-	return out, c.count
+	return r.who.list()
 }
