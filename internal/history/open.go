@@ -67,9 +67,11 @@ func (h *History) members(ctx context.Context, room chat.RoomID) ([]chat.Member,
 }
 
 // newest reads a room's rows through w: at least openRows, and all of the window, oldest first. all: there are no others. The window ends
-// early at openTalkMax messages, since the hub remembers no more of them, but not at so many joins and leaves.
+// early at openTalkMax messages, since the hub remembers no more of them, but not at so many joins and leaves. It is one of the log's
+// time: the hub reads on from w, and if the store is behind, what comes then may follow right upon the newest row, however late it is now.
 func (h *History) newest(ctx context.Context, room chat.RoomID, w chat.Seq) (rows []chat.Record, all bool, err error) {
 	begin, n, talk := time.Now().Add(-h.opt.Window).UnixMilli(), 0, 0
+	early := begin
 	var pages [][]chat.Record
 	for before, limit := w+1, openRows; ; limit = openTalkMax { // a busy room in few pages: a slow store may read all of it for each
 		p, err := h.messages.Page(ctx, room, chat.Range{Before: before, All: true}, limit)
@@ -78,12 +80,25 @@ func (h *History) newest(ctx context.Context, room chat.RoomID, w chat.Seq) (row
 		}
 		pages = append(pages, p.Rows)
 		n, talk = n+len(p.Rows), talk+len(ofKinds(p.Rows, false))
+		if len(pages) == 1 && len(p.Rows) > 0 {
+			early = p.Rows[len(p.Rows)-1].At - h.opt.Window.Milliseconds()
+		}
+		if p.HasMore && early <= p.Rows[0].At && p.Rows[0].At < begin && h.goesOn(ctx, room, w) {
+			begin = early
+		}
 		if all = !p.HasMore; all || talk >= openTalkMax || n >= openRowsMax || n >= openRows && p.Rows[0].At < begin {
 			slices.Reverse(pages)
 			return slices.Concat(pages...), all, nil
 		}
 		before = p.Rows[0].Seq
 	}
+}
+
+// goesOn says whether the log holds more than w, or may.
+func (h *History) goesOn(ctx context.Context, room chat.RoomID, w chat.Seq) bool {
+	info, err := h.log.Info(ctx)
+	p := chat.PartitionOf(room, len(h.parts))
+	return err != nil || p >= len(info.Partitions) || info.Partitions[p].Last > w
 }
 
 // alone gives what the log above W knows of a room without the store's help; false: nothing is known.

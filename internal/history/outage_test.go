@@ -315,6 +315,33 @@ func TestOpenBounds(t *testing.T) {
 	})
 }
 
+// While the store is behind, the window lies before W, not before now: the hub reads on from W, and must know the ids of the ten minutes of
+// log before that, or it would take the copies among what follows for new.
+func TestOpenOfAStoreThatIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			behind, down bool
+			want         int
+		}{"level": {false, false, 500}, "behind": {true, false, 1300}, "who knows": {false, true, 1300}} {
+			d := filled(599)
+			time.Sleep(20 * time.Minute)
+			for i := range 1300 {
+				d.add(nth(1000 + i))
+			}
+			d.save(len(d.recs), nil)
+			if c.behind {
+				d.add(d.recs[len(d.recs)-1300]) // a copy
+			}
+			time.Sleep(time.Hour)
+			d.logDown = c.down
+			o, err := d.history(history.Options{}).Open(t.Context(), "r")
+			if err != nil || len(o.Rows) < c.want || len(o.Rows) == 500 != (c.want == 500) || o.AsOf.Seq != d.w {
+				t.Errorf("%s: %d rows, %v", name, len(o.Rows), err)
+			}
+		}
+	})
+}
+
 // A room with more members than may be is refused rather than shown with some of them.
 func TestOpenRefusesACrowd(t *testing.T) {
 	d := filled(40)
