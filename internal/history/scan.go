@@ -201,6 +201,9 @@ func (s *scan) drop(w chat.Mark) {
 		}
 		n++
 	}
+	if n == 0 && len(s.list) > 0 { // all of it is young
+		return
+	}
 	switch {
 	case n == len(s.list):
 		s.from, s.fromTime = w, time.Now().UnixMilli()

@@ -72,3 +72,16 @@ func checkIndexes(t *testing.T, s *scan) {
 		t.Fatalf("%d records, %d ids, %d of %d changes, %d of %d bytes", len(s.list), len(s.byID), len(s.changes), changes, s.bytes, size)
 	}
 }
+
+// W rises all the time; where all that is held is too young to be dropped, that costs no copy of the list.
+func TestYoungRecordsAreNotCopied(t *testing.T) {
+	s := newScan(nil, 0, Options{Records: 2000, Bytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	s.begun = true
+	for n := range int64(1000) {
+		_ = s.take([]chat.Record{{Seq: chat.MakeSeq(1, n), At: time.Now().Add(time.Hour).UnixMilli(), ID: chat.MessageID(fmt.Sprint(n)), Room: "r"}}, chat.Mark{})
+	}
+	if n := testing.AllocsPerRun(100, func() { s.advance(chat.Mark{Seq: chat.MakeSeq(1, 500)}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	checkIndexes(t, s)
+}
