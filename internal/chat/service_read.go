@@ -109,12 +109,14 @@ func (s *Service) Members(ctx context.Context, u UserID, in MembersRequest) (Mem
 // MembersOf gives the limit first members of a view behind a user id. Whether the asker may see them is the caller's business.
 func (s *Service) MembersOf(v *View, after UserID, limit int) MemberPage {
 	var ms []Member
+	var beyond UserID // not empty: nobody from here on belongs into the page
 	byID := func(a, b Member) int { return cmp.Compare(a.User.ID, b.User.ID) }
 	v.Each(func(m Member) bool {
-		if m.State == StateJoined && m.User.ID > after {
+		if m.State == StateJoined && m.User.ID > after && (beyond == "" || m.User.ID < beyond) {
 			if ms = append(ms, m); len(ms) >= 4*limit+256 { // keeps a page of a large room cheap
 				slices.SortFunc(ms, byID)
 				ms = ms[:limit+1]
+				beyond = ms[limit].User.ID
 			}
 		}
 		return true
