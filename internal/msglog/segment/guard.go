@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,10 +18,11 @@ type Reserve struct {
 	keep   int64
 	log    *slog.Logger
 
-	mu      sync.Mutex
-	asked   time.Time
-	left    int64 // above the reserve, by the last answer less what was written since
-	refused bool
+	mu    sync.Mutex // held while the volume is asked: one answer serves all partitions
+	asked time.Time
+	left  int64 // above the reserve, by the last answer less what was written since
+
+	refused atomic.Bool // not under mu: a volume may hang, and that must not keep anybody from saying so
 }
 
 // NewReserve keeps that many bytes free; 0 or less: none.
@@ -43,23 +45,17 @@ func (r *Reserve) Take(n int64) error {
 		r.left, r.asked = free-r.keep, now
 	}
 	if r.left < n {
-		if !r.refused {
-			r.refused = true
+		if !r.refused.Swap(true) {
 			r.log.Error("the disk is nearly full: the log takes no more until there is room", "free_bytes", r.left+r.keep, "reserve_bytes", r.keep)
 		}
 		return fmt.Errorf("less than the reserve of %d bytes is free on the disk", r.keep)
 	}
-	if r.refused {
-		r.refused = false
+	if r.refused.Swap(false) {
 		r.log.Info("the disk has room again: the log goes on", "free_bytes", r.left+r.keep, "reserve_bytes", r.keep)
 	}
 	r.left -= n
 	return nil
 }
 
-// Refusing tells whether the last answer was no.
-func (r *Reserve) Refusing() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.refused
-}
+// Refusing tells whether the last answer was no. It waits for nothing.
+func (r *Reserve) Refusing() bool { return r.refused.Load() }
