@@ -171,13 +171,14 @@ func (l *Log) restart() error {
 	return nil
 }
 
-// neverUsed checks that a file without a whole header holds no record either. h is the header it should have.
+// neverUsed checks that a file without a whole header holds no record either: the header is synced before the first is written. h is the
+// header it should have.
 func neverUsed(file File, seg *segmentFile, h Header) error {
 	s := newScanner(file, h, h.start(), seg.size, readBytes, false)
 	_, _, err := s.next()
 	if errors.Is(err, errNoRecord) {
 		var v verdict
-		if v, err = s.judge(); err == nil && v != damaged {
+		if v, err = s.judgeFrom(0); err == nil && v != damaged {
 			return nil
 		}
 	}

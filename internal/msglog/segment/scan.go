@@ -92,9 +92,12 @@ const (
 	damaged                 // records of a later batch: what should be here had been synced
 )
 
-// judge looks at everything behind s.at, byte by byte. A record that its own CRC confirms and that came in a batch begun behind s.at proves
-// damage, since a batch is written only when the one before has been synced.
-func (s *scanner) judge() (verdict, error) {
+// judge looks at everything behind s.at. A record that its own CRC confirms and that came in a batch begun behind s.at proves damage, since a
+// batch is written only when the one before has been synced.
+func (s *scanner) judge() (verdict, error) { return s.judgeFrom(s.at.index + 1) }
+
+// judgeFrom is judge where it is a record of a batch begun at or behind that index which proves damage. It looks byte by byte.
+func (s *scanner) judgeFrom(batch uint32) (verdict, error) {
 	rest := make([]byte, max(0, s.end-s.at.pos))
 	n, err := s.f.ReadAt(rest, s.at.pos)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -112,7 +115,7 @@ func (s *scanner) judge() (verdict, error) {
 		}
 		if len(rest) >= frameSize && s.plausible(parseFrame(rest), n-len(rest)) {
 			if f, body, ok := parseRecord(rest, s.salt); ok {
-				if f.batch > s.at.index {
+				if f.batch >= batch {
 					return damaged, nil
 				}
 				step, v = frameSize+len(body), tornTail
