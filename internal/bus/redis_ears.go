@@ -166,15 +166,28 @@ func (e *ears) want(key string, p int) {
 	}
 }
 
-// unwant takes one want back.
+// unwant takes one want back. What is not subscribed is forgotten at once: its home may be away for long, and rooms come and go.
 func (e *ears) unwant(key string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if w := e.channels[key]; w != nil && w.refs > 0 {
-		if w.refs--; w.refs == 0 {
-			w.soil()
-		}
+	w := e.channels[key]
+	if w == nil || w.refs == 0 {
+		return
 	}
+	switch w.refs--; {
+	case w.refs > 0:
+	case w.on:
+		w.soil()
+	default:
+		delete(w.part.home.dirty, w)
+		e.forget(w)
+	}
+}
+
+// forget takes out a channel that nobody wants. The caller holds mu.
+func (e *ears) forget(w *wanted) {
+	delete(e.channels, w.key)
+	delete(w.part.keys, w)
 }
 
 // soil has the home look at the channel. The caller holds mu.

@@ -144,8 +144,7 @@ func (e *ears) take(h *home) []order {
 		}
 		delete(h.dirty, w)
 		if w.refs == 0 {
-			delete(e.channels, w.key)
-			delete(w.part.keys, w)
+			e.forget(w)
 		}
 		if (w.refs > 0) == w.on {
 			continue
