@@ -153,6 +153,7 @@ export class App {
     this.status = session.status ?? this.status;
     if (this.#log && this.#log !== session.log) for (const room of this.rooms.all()) room.timeline.forget();
     this.#log = session.log;
+    for (const room of this.rooms.notPresented()) room.timeline.forget();
     if (!session.roomsUnknown) this.#memberships(session.rooms ?? []);
     this.connection.reached();
     this.outbox.restore(session.user.id);
@@ -191,7 +192,7 @@ export class App {
   }
 
   #openRest(): void {
-    const closed = this.rooms.mine().filter((room) => room.membership === 'joined' && room.timeline.position === 0);
+    const closed = this.rooms.mine().filter((room) => room.membership === 'joined' && !room.timeline.isOpen);
     closed.sort((a, b) => Number(b === this.current) - Number(a === this.current));
     this.reading.openAll(closed);
   }
@@ -229,7 +230,7 @@ export class App {
     room.divider = room.unread > 0 || room.unreadMore ? room.read : 0;
     if (room.membership === 'joined') this.keep.set('lastRoom', room.id);
     if (!this.ready || room.membership !== 'joined') return;
-    if (room.timeline.position === 0) void this.reading.open(room).then(() => this.#land(room, seq));
+    if (!room.timeline.isOpen) void this.reading.open(room).then(() => this.#land(room, seq));
     else this.#land(room, seq);
   }
 

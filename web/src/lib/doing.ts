@@ -20,7 +20,7 @@ export class Doing {
     room.membership = 'joined';
     room.lastAt = answer.data.room.createdAt;
     this.#app.route.go({ room: room.id });
-    if (room.timeline.position === 0) void this.#app.reading.open(room);
+    if (!room.timeline.isOpen) void this.#app.reading.open(room);
     return undefined;
   }
 

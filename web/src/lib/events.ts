@@ -60,7 +60,7 @@ function joined(app: App, room: RoomState, event: MemberEvent): void {
   if (event.user.id === app.me?.id) {
     if (event.room && !room.info) room.info = { id: room.id, name: '', private: false, owner: event.user.id, createdAt: event.at, members: 1, ...event.room };
     room.membership = 'joined';
-    if (room.timeline.position === 0) app.reading.openAll([room]);
+    if (!room.timeline.isOpen) app.reading.openAll([room]);
   }
   const isNew = room.people.added(event.user);
   if (isNew && room.info && !event.room) room.info = { ...room.info, members: room.info.members + 1 };

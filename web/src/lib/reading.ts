@@ -36,7 +36,7 @@ export class Reading {
   async #work(): Promise<void> {
     this.#running++;
     for (let room = this.#queue.shift(); room; room = this.#queue.shift()) {
-      if (room.timeline.position === 0 && room.membership === 'joined') await this.open(room, BACKGROUND_PAGE);
+      if (!room.timeline.isOpen && room.membership === 'joined') await this.open(room, BACKGROUND_PAGE);
     }
     this.#running--;
   }

@@ -46,6 +46,8 @@ export class RoomState {
 export class Rooms {
   readonly #all = new SvelteMap<string, RoomState>();
   readonly #keep: Keep;
+  /** The rooms that the last connect presented in `since`. */
+  #presented = new Set<string>();
 
   constructor(keep: Keep) {
     this.#keep = keep;
@@ -84,7 +86,13 @@ export class Rooms {
     for (const room of this.all()) {
       if (room.membership === 'joined' && room.timeline.position > 0 && count++ < 500) since[room.id] = room.timeline.position;
     }
+    this.#presented = new Set(Object.keys(since));
     return since;
+  }
+
+  /** notPresented are the rooms that were open and that the last connect did not resume: nothing comes of them until they are opened. */
+  notPresented(): RoomState[] {
+    return this.all().filter((room) => room.membership === 'joined' && room.timeline.position > 0 && !this.#presented.has(room.id));
   }
 
   unreadTotal(): number {

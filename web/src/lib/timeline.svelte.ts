@@ -43,6 +43,11 @@ export class Timeline {
     return this.rows[this.rows.length - 1]?.seq ?? 0;
   }
 
+  /** isOpen tells whether the room was opened: an event that came before that moves the position, and shows nothing of the room. */
+  get isOpen(): boolean {
+    return this.loaded && this.position > 0;
+  }
+
   /** opened takes the answer of a join or open: the newest page, and the place from which live events follow. */
   opened(answer: Opened): void {
     this.epoch++;
