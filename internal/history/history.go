@@ -25,6 +25,7 @@ type Options struct {
 	RoomMembers int           // members of a room: 10,000
 	Records     int           // of the log above W kept, per partition: 100,000
 	Bytes       int           // of them: 64 MiB
+	TotalBytes  int           // of those of all partitions: 256 MiB; but each may have 1 MiB
 	Window      time.Duration // of log of which Open gives all rows: 10 minutes
 	Logger      *slog.Logger
 	Breaks      Breaks // for the simulation only
@@ -71,7 +72,7 @@ func New(log chat.Log, w Watermarks, m chat.Messages, d chat.Directory, o Option
 	for _, f := range []struct {
 		p *int
 		v int
-	}{{&o.Partitions, 1}, {&o.RoomMembers, 10_000}, {&o.Records, 100_000}, {&o.Bytes, 64 << 20}} {
+	}{{&o.Partitions, 1}, {&o.RoomMembers, 10_000}, {&o.Records, 100_000}, {&o.Bytes, 64 << 20}, {&o.TotalBytes, 256 << 20}} {
 		if *f.p <= 0 {
 			*f.p = f.v
 		}
@@ -83,8 +84,9 @@ func New(log chat.Log, w Watermarks, m chat.Messages, d chat.Directory, o Option
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &History{log: log, marks: w, messages: m, directory: d, opt: o}
+	shared := &budget{most: int64(o.TotalBytes)}
 	for p := range o.Partitions {
-		h.parts = append(h.parts, newScan(log, p, o))
+		h.parts = append(h.parts, newScan(log, p, o, shared))
 	}
 	return h
 }

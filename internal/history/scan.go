@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -19,6 +20,7 @@ type scan struct {
 	p          int
 	maxRecords int
 	maxBytes   int
+	shared     *budget
 	logger     *slog.Logger
 	turn       chan struct{} // holds one token: the right to extend
 
@@ -35,8 +37,17 @@ type scan struct {
 	changes   []*entry // what changes rooms themselves
 }
 
-func newScan(log chat.Log, p int, o Options) *scan {
-	s := &scan{log: log, p: p, maxRecords: o.Records, maxBytes: o.Bytes, logger: o.Logger, turn: make(chan struct{}, 1)}
+// budget is what all partitions may hold together, and do.
+type budget struct {
+	most int64 // bytes
+	used atomic.Int64
+}
+
+// leastBytes is what each partition may hold, however much the others do.
+const leastBytes = 1 << 20
+
+func newScan(log chat.Log, p int, o Options, shared *budget) *scan {
+	s := &scan{log: log, p: p, maxRecords: o.Records, maxBytes: o.Bytes, shared: shared, logger: o.Logger, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
 	s.reset(chat.Mark{})
 	return s
@@ -44,7 +55,8 @@ func newScan(log chat.Log, p int, o Options) *scan {
 
 // reset begins anew behind w. The caller holds mu, or is alone.
 func (s *scan) reset(w chat.Mark) {
-	s.from, s.to, s.fromTime, s.list, s.bytes, s.changes = w, w, time.Now().UnixMilli(), nil, 0, nil
+	s.grow(-s.bytes)
+	s.from, s.to, s.fromTime, s.list, s.changes = w, w, time.Now().UnixMilli(), nil, nil
 	s.byRoom, s.bySubject = map[chat.RoomID][]*entry{}, map[chat.UserID][]*entry{}
 	s.byID = map[chat.MessageID]*entry{}
 }
@@ -141,7 +153,15 @@ func (s *scan) advance(w chat.Mark) (to chat.Mark, full bool) {
 }
 
 // full says that nothing more may be kept. The caller holds mu.
-func (s *scan) full() bool { return len(s.list) >= s.maxRecords || s.bytes >= s.maxBytes }
+func (s *scan) full() bool {
+	return len(s.list) >= s.maxRecords || s.bytes >= s.maxBytes || s.bytes >= leastBytes && s.shared.used.Load() >= s.shared.most
+}
+
+// grow keeps count of the bytes. The caller holds mu, or is alone.
+func (s *scan) grow(n int) {
+	s.bytes += n
+	s.shared.used.Add(int64(n))
+}
 
 // take adds what was read.
 func (s *scan) take(rs []chat.Record, upTo chat.Mark) error {
@@ -167,7 +187,7 @@ func (s *scan) take(rs []chat.Record, upTo chat.Mark) error {
 // add appends to the list and the indexes. The caller holds mu.
 func (s *scan) add(e *entry) {
 	s.list = append(s.list, e)
-	s.bytes += e.rec.Size()
+	s.grow(e.rec.Size())
 	s.byID[e.rec.ID] = e
 	s.byRoom[e.rec.Room] = append(s.byRoom[e.rec.Room], e)
 	if e.rec.Subject != "" {
@@ -190,7 +210,7 @@ func (s *scan) drop(w chat.Mark) {
 	}
 	for n < len(s.list) && s.list[n].rec.Seq <= w.Seq && s.list[n].rec.At < old {
 		e := s.list[n]
-		s.bytes -= e.rec.Size()
+		s.grow(-e.rec.Size())
 		delete(s.byID, e.rec.ID)
 		dropFirst(s.byRoom, e.rec.Room)
 		if e.rec.Subject != "" {

@@ -16,7 +16,7 @@ import (
 func TestIndexesHoldWhatTheListHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 1))
-		s := newScan(nil, 0, Options{Records: 50, Bytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+		s := newScan(nil, 0, Options{Records: 50, Bytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)}, &budget{most: 1 << 30})
 		s.reset(chat.Mark{Seq: chat.MakeSeq(1, 0) - 1})
 		s.begun = true
 		kinds := []chat.Kind{chat.KindMessage, chat.KindJoin, chat.KindCreate, chat.KindUpdate}
@@ -68,14 +68,15 @@ func checkIndexes(t *testing.T, s *scan) {
 			t.Fatalf("user %s holds %d of %d", u, len(list), subjects[u])
 		}
 	}
-	if len(s.byID) != len(s.list) || len(s.changes) != changes || s.bytes != size || len(s.list) > s.maxRecords {
-		t.Fatalf("%d records, %d ids, %d of %d changes, %d of %d bytes", len(s.list), len(s.byID), len(s.changes), changes, s.bytes, size)
+	if len(s.byID) != len(s.list) || len(s.changes) != changes || s.bytes != size || len(s.list) > s.maxRecords || s.shared.used.Load() != int64(size) {
+		t.Fatalf("%d records, %d ids, %d of %d changes, %d of %d bytes, %d in all", len(s.list), len(s.byID), len(s.changes), changes, s.bytes, size,
+			s.shared.used.Load())
 	}
 }
 
 // W rises all the time; where all that is held is too young to be dropped, that costs no copy of the list.
 func TestYoungRecordsAreNotCopied(t *testing.T) {
-	s := newScan(nil, 0, Options{Records: 2000, Bytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	s := newScan(nil, 0, Options{Records: 2000, Bytes: 1 << 20, Logger: slog.New(slog.DiscardHandler)}, &budget{most: 1 << 30})
 	s.begun = true
 	for n := range int64(1000) {
 		_ = s.take([]chat.Record{{Seq: chat.MakeSeq(1, n), At: time.Now().Add(time.Hour).UnixMilli(), ID: chat.MessageID(fmt.Sprint(n)), Room: "r"}}, chat.Mark{})
@@ -84,4 +85,41 @@ func TestYoungRecordsAreNotCopied(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 	checkIndexes(t, s)
+}
+
+// Partitions of each of which much lies above W hold no more than may be held in all; each may hold a little, whatever the others do; and
+// what one gives back another may have.
+func TestPartitionsShareABound(t *testing.T) {
+	shared := &budget{most: 16 << 20}
+	var scans []*scan
+	fill := func(s *scan) {
+		for n := int64(len(s.list)); ; n++ {
+			r := chat.Record{Seq: chat.MakeSeq(1, n), ID: chat.MessageID(fmt.Sprint(s.p, "-", n)), Room: "r", Body: make([]byte, 60<<10)}
+			if s.take([]chat.Record{r}, chat.Mark{}) != nil {
+				return
+			}
+		}
+	}
+	for p := range 5 {
+		s := newScan(nil, p, Options{Records: 1 << 20, Bytes: 6 << 20, Logger: slog.New(slog.DiscardHandler)}, shared)
+		s.begun = true
+		scans = append(scans, s)
+		fill(s)
+	}
+	slack := 64 << 10 // a record more than the bound
+	if used := int(shared.used.Load()); used > 16<<20+2*leastBytes+5*slack || scans[0].bytes < 6<<20 {
+		t.Errorf("%d bytes are held in all, %d of the first", used, scans[0].bytes)
+	}
+	for _, s := range scans {
+		if s.bytes < leastBytes {
+			t.Errorf("partition %d holds %d bytes", s.p, s.bytes)
+		}
+	}
+	last := scans[4]
+	scans[0].advance(scans[0].to) // all of it is saved
+	before := last.bytes
+	fill(last)
+	if scans[0].bytes != 0 || last.bytes <= before {
+		t.Errorf("the first still holds %d, the last only %d", scans[0].bytes, last.bytes)
+	}
 }
