@@ -206,7 +206,7 @@ type Here struct {
 	Count int    // of users
 }
 
-// Presence is one node's handle on who is here: presence/memory, presence/redis.
+// Presence is one node's handle on who is here: presence/memory, presence/redis. Safe for concurrent use.
 type Presence interface {
 	// Put replaces this node's entry of a room; Count 0 removes it.
 	Put(ctx context.Context, h Here) error
