@@ -123,10 +123,17 @@ func (c *wsConn) nextBatch(bufs [][]byte) (b batch, ok bool) {
 	return b, true
 }
 
-// wrote books what became of a batch, and tells whether more waits; if not,
-// writing is over. After an error and after the last batch writing stays true:
-// nothing may follow.
+// wrote says what became of a batch, and tells whether more waits; if not, writing is over.
 func (c *wsConn) wrote(b batch, err error) (more bool) {
+	more = c.book(b, err)
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok && b.last && err == nil {
+		half.CloseWrite() // with nothing locked: TLS says goodbye first, and may wait for the client
+	}
+	return more
+}
+
+// book is wrote within the session. After an error and after the last batch writing stays true: nothing may follow.
+func (c *wsConn) book(b batch, err error) (more bool) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,17 +152,22 @@ func (c *wsConn) wrote(b batch, err error) (more bool) {
 			s.probe = nil
 		}
 		c.abortLocked(nil)
-		c.conn.Close() // the reader may be in the handler; the client shall not wait for that
+		cut(c.conn) // the reader may be in the handler; the client shall not wait for that
 	case b.last:
-		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-			half.CloseWrite()
-		}
 		c.conn.SetReadDeadline(time.Now().Add(closeLinger))
 	default:
 		more = c.pendingLocked()
 		c.writing = more
 	}
 	return more
+}
+
+// cut ends a connection at once: without the goodbye of TLS, for which crypto/tls waits 5 s when the client takes nothing.
+func cut(conn net.Conn) {
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = t.NetConn()
+	}
+	conn.Close()
 }
 
 func writeReason(err error) Reason {
