@@ -1,6 +1,7 @@
 package msglog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -18,6 +19,7 @@ type cable struct {
 	mu    sync.Mutex
 	stuck map[string]chan struct{} // by broker, closed when it lets through again; "": all brokers
 	deaf  chan struct{}            // not nil: what brokers answer is lost, and told here
+	mark  []byte                   // not nil: where brokers answer with this, a bit of it is flipped
 	lines map[net.Conn]net.Conn    // the log's end, the broker's end
 	waits atomic.Int64             // how often something waited
 	tasks sync.WaitGroup
@@ -79,8 +81,11 @@ func (c *cable) pass(address string, from, to net.Conn, asking bool) {
 			<-wait
 		}
 		c.mu.Lock()
-		deaf := c.deaf
+		deaf, mark := c.deaf, c.mark
 		c.mu.Unlock()
+		if at := bytes.Index(buf[:n], mark); mark != nil && !asking && at >= 0 {
+			buf[at] ^= 1
+		}
 		if deaf != nil && !asking {
 			select {
 			case deaf <- struct{}{}:
@@ -122,6 +127,13 @@ func (c *cable) thaw() {
 		close(wait)
 		delete(c.stuck, address)
 	}
+}
+
+// spoil flips a bit wherever brokers answer with what is marked so; nil: no more.
+func (c *cable) spoil(mark []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mark = mark
 }
 
 // cut breaks all connections; what is on its way is lost.

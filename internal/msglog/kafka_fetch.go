@@ -102,11 +102,16 @@ func (k *Kafka) portion(rp *kmsg.FetchResponseTopicPartition, at place) portion 
 		}
 		out.to = place{r.Offset + 1, r.LeaderEpoch}
 	}
+	if fp.Err != nil { // what is whole before it goes out first
+		if out.to.next == at.next {
+			out.err = fp.Err
+		}
+		return out
+	}
 	if next > out.to.next { // aborted records, whose marker is still to come
 		out.to = place{next, -1}
 	}
-	out.err = fp.Err
-	out.atEnd = fp.Err == nil && fp.LastStableOffset >= 0 && out.to.next >= fp.LastStableOffset
+	out.atEnd = fp.LastStableOffset >= 0 && out.to.next >= fp.LastStableOffset
 	return out
 }
 

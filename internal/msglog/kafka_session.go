@@ -12,6 +12,9 @@ import (
 // queueMax is how many pieces may wait for a handler before its partition is left out of the reading: that is the pause.
 const queueMax = 2
 
+// sayAfter is how long a partition may fail to be read, though its broker answers, before that is said: a change of leaders takes less.
+const sayAfter = 5 * time.Second
+
 // kafkaSession is one partition in the hands of one member: Begin, Records, End.
 type kafkaSession struct {
 	m      *kafkaMember
@@ -25,6 +28,8 @@ type kafkaSession struct {
 	at      place
 	queue   []portion
 	failed  error     // why it can not be read on
+	ill     time.Time // since when it can not be read, for a reason that may pass; zero: it can
+	said    bool      // that it is ill
 	told    time.Time // when the last piece was put into the queue
 	busy    time.Time // when Records was called, zero: it is not running
 	done    place     // what the handler has taken
@@ -173,6 +178,7 @@ func (s *kafkaSession) deliver(got portion) (trouble bool) {
 		s.mu.Unlock()
 		final := s.m.k.readable(s.ctx, s.p, at, got.err)
 		if final == nil {
+			s.ails(got.err)
 			return true
 		}
 		s.mu.Lock()
@@ -181,6 +187,7 @@ func (s *kafkaSession) deliver(got portion) (trouble bool) {
 		s.rouse()
 		return false
 	}
+	s.heals()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	moved := got.to.next > s.at.next
@@ -193,6 +200,31 @@ func (s *kafkaSession) deliver(got portion) (trouble bool) {
 	s.at, s.told = got.to, time.Now()
 	s.rouse()
 	return false
+}
+
+// ails notes that the broker answers, but does not give what is asked for. What lasts is said, once: the handler waits, and nobody else
+// knows why.
+func (s *kafkaSession) ails(err error) {
+	s.mu.Lock()
+	if s.ill.IsZero() {
+		s.ill = time.Now()
+	}
+	say, at := !s.said && time.Since(s.ill) > sayAfter, s.at
+	s.said = s.said || say
+	s.mu.Unlock()
+	if say {
+		s.m.k.log.Error("a partition can not be read; it is tried again", "group", s.m.group, "partition", s.p, "seq", s.m.k.seq(at.next), "err", err)
+	}
+}
+
+func (s *kafkaSession) heals() {
+	s.mu.Lock()
+	said := s.said
+	s.ill, s.said = time.Time{}, false
+	s.mu.Unlock()
+	if said {
+		s.m.k.log.Info("the partition is read again", "group", s.m.group, "partition", s.p)
+	}
 }
 
 func (s *kafkaSession) rouse() {
