@@ -127,14 +127,25 @@ func (t *tail) rest(ctx context.Context, d time.Duration) {
 	}
 }
 
+// fits says how many of the records a reader may be given at once, one at least.
+func fits(rs []chat.Record) int {
+	size := 0
+	for i, r := range rs {
+		if size += r.Size(); i == batchRecords || i > 0 && size > batchBytes {
+			return i
+		}
+	}
+	return len(rs)
+}
+
 // pieces cuts a portion into what a reader gets at once: 2,000 records or 8 MiB. Only the last reaches to its end.
 func pieces(got portion) func(yield func(portion) bool) {
 	return func(yield func(portion) bool) {
 		rest := got.rs
-		for len(rest) > batchRecords {
-			head := slices.Clip(rest[:batchRecords])
-			last := head[len(head)-1]
-			rest = rest[batchRecords:]
+		for n := fits(rest); n < len(rest); n = fits(rest) {
+			head := slices.Clip(rest[:n])
+			last := head[n-1]
+			rest = rest[n:]
 			if !yield(portion{p: got.p, rs: head, to: place{last.Seq.Offset() + 1, -1}}) {
 				return
 			}
