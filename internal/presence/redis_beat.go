@@ -42,7 +42,11 @@ func (r *Redis) Beat(ctx context.Context) (alive []string, forgotten bool, err e
 func (r *Redis) beat(ctx context.Context) (nodes []string, lost bool, err error) {
 	r.mu.Lock()
 	life, met := r.life, r.met
-	rooms := r.told.turn(int(touchWithin / beatEvery))
+	parts := int(touchWithin / beatEvery)
+	if !met { // until now others saw a node that did not live, and may have taken out anything
+		parts = 1
+	}
+	rooms := r.told.turn(parts)
 	r.mu.Unlock()
 	b := r.opt.Client.B()
 	value := b.Set().Key(r.nodeKey(r.opt.Node)).Value(life + r.opt.Badge)

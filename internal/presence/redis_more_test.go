@@ -92,6 +92,36 @@ func keysOf(t testing.TB, c rueidis.Client, deployment, end string) []string {
 	return append(keys, deployment+" no such key")
 }
 
+// TestRedisPutBeforeTheFirstBeat: Redis did not take a node's first beat, but what it put. The others see a node that does not live, and
+// take that out; its first beat then says so, or nobody would see it for minutes.
+func TestRedisPutBeforeTheFirstBeat(t *testing.T) {
+	c, name := dial(t, enginetest.NewRedis(t).Addr()), enginetest.Name(t)
+	a, b := node(t, c, name, "a"), node(t, c, name, "b")
+	beat(t, b)
+	var rooms []chat.RoomID
+	for i := range 50 { // several in a partition
+		rooms = append(rooms, chat.RoomID(fmt.Sprint("r", i)))
+	}
+	for _, room := range rooms {
+		putOne(t, a, room)
+	}
+	if got := union(t, b, rooms[len(rooms)-1]); got != "" {
+		t.Errorf("union %q of a node that does not live", got)
+	}
+	if _, forgotten := beat(t, a); !forgotten {
+		t.Error("it was not told")
+	}
+	for _, room := range rooms {
+		putOne(t, a, room)
+	}
+	if got := union(t, b, rooms...); strings.Count(got, "@a") != len(rooms) {
+		t.Errorf("union %q", got)
+	}
+	if _, forgotten := beat(t, a); forgotten {
+		t.Error("it was told twice")
+	}
+}
+
 func TestRedisClose(t *testing.T) {
 	c, name := dial(t, enginetest.Redis(t)), enginetest.Name(t)
 	a, b := node(t, c, name, "a"), node(t, c, name, "b")
