@@ -63,6 +63,7 @@ type Service struct {
 	stuck   bool                  // none has succeeded for Times.Wait while one waits
 	acked   map[RoomID]Seq        // the newest acked here; bounded by maxAcked
 	typing  map[typist]time.Time  // when a typing notice was last passed on; bounded by maxTypists
+	swept   time.Time             // when old ones were last taken out of it
 	counts  ServiceStats
 }
 

@@ -1,10 +1,13 @@
 package chat_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/chat/chattest"
@@ -58,4 +61,74 @@ func BenchmarkMembersOf(b *testing.B) {
 	for b.Loop() {
 		s.MembersOf(v, "", 100)
 	}
+}
+
+// Who leaves while a page of the room is being read for him gets none of it: it may hold what was said after he left.
+func TestNoPageForOneWhoHasLeft(t *testing.T) {
+	lobby(t, func(t *testing.T, h house, ann chat.User) {
+		ctx, bob := context.Background(), user("bob")
+		_, err := h.Join(ctx, bob, chat.LobbyID, "")
+		h.must(err)
+		h.SetPageTime(time.Second)
+		type answer struct {
+			p   chat.Page
+			err error
+		}
+		got := make(chan answer, 1)
+		go func() {
+			p, err := h.Messages(ctx, bob.ID, chat.LobbyID, chat.Range{}, 0)
+			got <- answer{p, err}
+		}()
+		time.Sleep(500 * time.Millisecond)
+		h.must(h.Leave(ctx, bob, chat.LobbyID, ""))
+		_, err = h.send(ann, hello(fresh()))
+		h.must(err)
+		if a := <-got; code(a.err) != chat.CodeForbidden || len(a.p.Rows) > 0 {
+			t.Errorf("%d rows, %v", len(a.p.Rows), a.err)
+		}
+	})
+}
+
+// countingBus counts what is published, and hands on nothing.
+type countingBus struct {
+	chat.Bus
+	notes int
+}
+
+func (b *countingBus) Publish(_ context.Context, ns []chat.Note) error {
+	b.notes += len(ns)
+	return nil
+}
+
+// Ten thousand who type at once are as many as are remembered; what more there are is dropped, until those have stopped.
+func TestTypistsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, bus := chattest.New(silent{}), &countingBus{}
+		ports := w.Ports()
+		ports.Bus = bus
+		s := chat.NewService(ports, chat.Limits{}, chat.DefaultTimes(), nil)
+		say := func(room int, want int) {
+			t.Helper()
+			before := bus.notes
+			if err := s.Typing(context.Background(), user("ann"), chat.RoomID(fmt.Sprint(room)), true); err != nil || bus.notes-before != want {
+				t.Errorf("in %d: %d notes, want %d; %v", room, bus.notes-before, want, err)
+			}
+		}
+		const most = 10_000
+		for i := range most + 1 {
+			room := chat.RoomID(fmt.Sprint(i))
+			b := chat.Body{RoomID: room, User: user("ann"), Room: &chat.RoomInfo{Name: "x", Owner: "ann"}}
+			ports.Log.Append(chat.Record{Kind: chat.KindCreate, Room: room, ID: chat.MessageID(room), User: "ann", Subject: "ann", Body: b.Encode()},
+				func(chat.Seq, error) {})
+		}
+		for i := range most {
+			say(i, 1)
+		}
+		say(most, 0)
+		time.Sleep(3 * time.Second)
+		say(most, 0) // they may be typing still
+		say(0, 1)
+		time.Sleep(4 * time.Second)
+		say(most, 1)
+	})
 }

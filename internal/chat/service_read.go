@@ -169,6 +169,9 @@ func (s *Service) Messages(ctx context.Context, u UserID, room RoomID, r Range, 
 	if err != nil {
 		return Page{}, refusal(err)
 	}
+	if _, err := s.member(ctx, u, room); err != nil { // he may have left meanwhile, and the page hold what was said after that
+		return Page{}, err
+	}
 	return p, nil
 }
 
@@ -225,15 +228,16 @@ func (s *Service) typingPasses(t typist, is bool) bool {
 	if ok && now.Sub(last) < typingBetween {
 		return false
 	}
-	if !ok && len(s.typing) >= maxTypists {
+	if !ok && len(s.typing) >= maxTypists && now.Sub(s.swept) >= typingBetween { // not at every one of those that are too many
+		s.swept = now
 		for k, at := range s.typing {
 			if now.Sub(at) > 3*typingBetween {
 				delete(s.typing, k)
 			}
 		}
-		if len(s.typing) >= maxTypists {
-			return false
-		}
+	}
+	if !ok && len(s.typing) >= maxTypists {
+		return false
 	}
 	s.typing[t] = now
 	return true
