@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/config"
@@ -111,6 +112,9 @@ func empty(info chat.LogInfo) bool {
 func look(ctx context.Context, c config.Config, at config.Address, generation int) (info chat.LogInfo, running int, err error) {
 	switch at.Scheme {
 	case "disk":
+		if _, err := os.Stat(at.Rest); err != nil { // opening would make it
+			return info, 0, fmt.Errorf("there is no log in %s: %w", at.Rest, err)
+		}
 		disk, err := msglog.Open(msglog.Options{Dir: at.Rest, ReserveBytes: -1})
 		if err != nil {
 			return info, 0, err

@@ -141,3 +141,25 @@ func TestADeploymentMovesToKafka(t *testing.T) {
 		t.Errorf("history: %v", got)
 	}
 }
+
+// A log that is not there is not made by looking for it.
+func TestTheNextGenerationOfNoLog(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	n.lobby(t, "", "one")
+	n.saves(t)
+	n.stop()
+	missing := filepath.Join(t.TempDir(), "missing")
+	for _, c := range []struct{ args, from string }{{"", "disk:" + missing}, {"disk:" + missing, ""}, {"disk:" + missing, "disk:" + filepath.Join(n.data, "log")}} {
+		var args []string
+		if c.args != "" {
+			args = []string{"--log", c.args}
+		}
+		if _, err := nextLog(t, n.data, args, c.from, false); err == nil || !strings.Contains(err.Error(), "there is no log in "+missing) {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if _, err := os.Stat(missing); err == nil {
+			t.Errorf("%+v: a log was made", c)
+		}
+	}
+}
