@@ -25,7 +25,7 @@ import (
 func Doctor(ctx context.Context, c config.Config, out io.Writer, now func() time.Time) (grave, slight int) {
 	ahead := now().Sub(time.Now())
 	return doctor.Run(ctx, out, []doctor.Probe{
-		{Name: "settings", At: "the flags and the environment", Look: func(context.Context) (string, []doctor.Finding) { return lookAtSettings(c) }},
+		{Name: "settings", At: "the flags and the environment", Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtSettings(ctx, c) }},
 		{Name: "log", At: c.Log.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtLog(ctx, c, ahead) }},
 		{Name: "bus", At: c.Bus.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtBus(ctx, c) }},
 		{Name: "store", At: c.Store.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtStore(ctx, c, ahead) }},
@@ -35,24 +35,6 @@ func Doctor(ctx context.Context, c config.Config, out io.Writer, now func() time
 
 func grave(what, mend string) []doctor.Finding {
 	return []doctor.Finding{{Grave: true, What: what, Mend: mend}}
-}
-
-func lookAtSettings(c config.Config) (string, []doctor.Finding) {
-	if err := c.Together(); err != nil {
-		return "", grave(err.Error(), "Correct the flags.")
-	}
-	if c.Secret == "" {
-		return "", nil
-	}
-	var out []doctor.Finding
-	if len(c.Secret) < 32 {
-		out = append(out, doctor.Finding{Where: "--secret", What: fmt.Sprintf("It has %d characters.", len(c.Secret)), Mend: "Take 32 or more, at random: openssl rand -hex 32."})
-	}
-	if c.Shared() && c.Advertise == "" {
-		out = append(out, doctor.Finding{Where: "--advertise", What: "It is not set: requests that reach another node than their session's are not forwarded.",
-			Mend: "Give the address at which the other nodes reach this one, or let the load balancer keep sessions together."})
-	}
-	return "", out
 }
 
 // lookAtLog looks at Kafka or the disk; ahead is how far this machine's clock is put forward, in a test.
