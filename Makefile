@@ -7,7 +7,7 @@ GO_SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -not -path './w
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' -not -path 'web/test/*' -not -path 'web/test-out/*' -not -name '*.go')
 APP := web/dist/app/index.html
 
-.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage bench idle rates hostile embed clients browser fuzz clean needs
+.PHONY: help run test test-embedded services services-down cluster chaos web build check conformance sim kill outage bench disks idle rates hostile embed clients browser fuzz clean needs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ chaos: build ## faults under load on a cluster of three nodes, checked from outs
 
 bench: needs ## the product and the library next to socket.io on Node, with ratios; writes docs/performance.md: BENCH_SCALE=1
 	@scripts/bench
+
+disks: ## durable sends beside the bare log on disks of several speeds (root on Linux): DISKS= ROUNDS=3
+	@scripts/disks
 
 idle: build ## up to 18,000 idle sockets: memory, CPU, and whether it grows in a straight line: STEPS= HOLD=60s
 	@scripts/idle
