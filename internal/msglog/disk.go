@@ -261,7 +261,7 @@ type Stats struct {
 	Queue     int    // appends waiting now
 	Segments  int
 	DiskBytes int64 // of all segments
-	Full      bool  // the reserve of free disk is reached: appends are refused
+	Full      bool  // the reserve of free disk is reached, or there is no space: appends are refused
 	Stalled   bool  // the disk does not answer
 	Failed    bool  // for good
 }
@@ -278,6 +278,7 @@ func (d *Disk) Stats() Stats {
 		s.Queue += n.Queue
 		s.Segments += n.Segments
 		s.DiskBytes += n.DiskBytes
+		s.Full = s.Full || n.Full
 		s.Stalled = s.Stalled || n.Stalled
 		s.Failed = s.Failed || n.Failed
 	}

@@ -187,6 +187,7 @@ func (l *Log) settle(batch []pending, bytes int, entries []Entry, err error) {
 		acks = append(acks, k)
 	}
 	l.mu.Lock()
+	was := l.full
 	l.since = time.Time{}
 	if l.err == nil { // else fail has counted them out
 		l.waiting -= len(batch)
@@ -195,13 +196,22 @@ func (l *Log) settle(batch []pending, bytes int, entries []Entry, err error) {
 	switch {
 	case err == nil:
 		l.publish(entries, bytes)
+		l.full = false
 	case errors.Is(err, ErrRefused):
 		l.stats.Refused += uint64(len(batch))
+		l.full = was || errors.Is(err, ErrNoSpace)
 	default:
 		acks = l.fail(err, acks)
 	}
+	full := l.full
 	l.mu.Unlock()
 	l.acks.add(acks)
+	switch {
+	case full && !was:
+		l.opts.Logger.Error("there is no space on the disk: the log takes no more until there is", "err", err)
+	case was && !full:
+		l.opts.Logger.Info("there is space on the disk again: the log goes on")
+	}
 }
 
 // publish shows durable entries to readers. Needs mu.

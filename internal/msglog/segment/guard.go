@@ -40,6 +40,9 @@ func (r *Reserve) Take(n int64) error {
 	if now := time.Now(); r.asked.IsZero() || r.left < n || now.Sub(r.asked) >= recheck {
 		free, err := r.volume.Free()
 		if err != nil {
+			if !r.refused.Swap(true) {
+				r.log.Error("the disk does not tell how much of it is free: the log takes no more until it does", "err", err)
+			}
 			return fmt.Errorf("keep a reserve of the disk: %w", err)
 		}
 		r.left, r.asked = free-r.keep, now

@@ -99,6 +99,7 @@ type Log struct {
 	since    time.Time // when the running batch was taken; zero: none runs
 	closing  bool
 	err      error // why the log failed, for good
+	full     bool  // there was no space for the last batch
 	segments []*segmentFile
 	doomed   []string      // trimmed files not surely gone
 	end      int64         // the offset of the next record to become durable
@@ -125,6 +126,7 @@ type Stats struct {
 	DiskBytes int64 // of all segment files
 	Failed    bool
 	Stalled   bool // a batch has been under way for too long; appends are refused
+	Full      bool // there was no space for the last batch, which was refused
 }
 
 // Append returns at once. done is called once, by a goroutine that holds no lock, in the order of the appends for those that become durable;
@@ -204,7 +206,7 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Queue, s.Segments, s.First, s.End, s.Failed = l.waiting, len(l.segments), l.segments[0].header.First, l.end, l.err != nil
-	s.Stalled = l.stalled()
+	s.Stalled, s.Full = l.stalled(), l.full
 	for _, f := range l.segments {
 		s.DiskBytes += f.size
 	}
