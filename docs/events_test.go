@@ -118,6 +118,12 @@ func (f *fit) judge(t *testing.T, a answered, requests []*field) {
 	}
 }
 
+// named says whether a list of users has one of that id.
+func named(list any, id string) bool {
+	users, _ := list.([]any)
+	return slices.ContainsFunc(users, func(u any) bool { o, _ := u.(object); return o["id"] == id })
+}
+
 // everyday is what people do with each other; it gives the room in which they do it.
 func (s *stage) everyday() (room string) {
 	ada, bob := s.enter(object{"name": "Ada"}), s.enter(object{"name": "Bob"})
@@ -128,7 +134,7 @@ func (s *stage) everyday() (room string) {
 	ada.await("room:invited", func(d object) bool { return d["seq"] != nil })
 	s.enter(object{"token": bob.await("session", func(object) bool { return true })["token"]}) // invited
 	s.ask(bob, "room:join", object{"roomId": room, "clientId": newID(), "limit": 10})
-	ada.await("presence", func(d object) bool { return len(d["joined"].([]any)) > 0 })
+	ada.await("presence", func(d object) bool { return named(d["joined"], bob.id()) }) // else he comes and goes between two, and neither is told
 	s.ask(bob, "typing", object{"roomId": room, "isTyping": true})
 	ada.await("typing", func(object) bool { return true })
 	first := s.ask(ada, "message:send", object{"roomId": room, "clientId": newID(), "text": "hello"})
@@ -150,7 +156,7 @@ func (s *stage) everyday() (room string) {
 	}
 	s.ask(bob, "room:leave", object{"roomId": room, "clientId": newID()})
 	ada.await("room:left", func(object) bool { return true })
-	ada.await("presence", func(d object) bool { return len(d["left"].([]any)) > 0 })
+	ada.await("presence", func(d object) bool { return named(d["left"], bob.id()) })
 	s.ask(ada, "message:send", object{"roomId": room, "clientId": "x y", "text": "refused"})
 	s.ask(bob, "message:list", object{"roomId": room})
 	for range 700 { // more than a socket may: at least one refusal that says when to come again
