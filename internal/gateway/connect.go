@@ -186,16 +186,20 @@ func (c *conn) resume(r resume) (filled bool) {
 	case c.ctx.Err() != nil:
 		return false
 	}
-	switch chat.AsError(err).Code {
-	case chat.CodeNotFound:
-		gap.Reason = chat.GapNotFound
-	case chat.CodeRateLimited:
-		gap.Reason = chat.GapLimit
-	default:
-		gap.Reason = chat.GapUnavailable
-	}
+	gap.Reason = unheard(err)
 	c.push(Encoder{}.Gap(gap))
 	return false
+}
+
+// unheard is how a client is told why he does not hear a room.
+func unheard(err error) chat.GapReason {
+	switch chat.AsError(err).Code {
+	case chat.CodeNotFound:
+		return chat.GapNotFound
+	case chat.CodeRateLimited:
+		return chat.GapLimit
+	}
+	return chat.GapUnavailable
 }
 
 // refuse is what a client that is not let in gets to see.

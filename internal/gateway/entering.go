@@ -40,13 +40,16 @@ func readCreate(f *fields, u chat.UserID) action {
 			r.ok(data)
 			return
 		}
-		// The answer to a creation does not wait for the subscription's success: the room is there, and can be opened.
-		sub, at, err := c.enter(ctx, st.View.Room().ID, st)
+		// The room is there, also if it can not be heard now: then a gap behind the answer says so, and the client opens it.
+		sub, at, err := c.enter(ctx, data.Room.ID, st)
 		if err == nil {
 			data.Room, data.AsOf = at.View.Room(), at.AsOf
 		}
 		r.ok(data)
-		if sub != nil {
+		switch {
+		case err != nil:
+			c.push(Encoder{}.Gap(chat.Gap{Room: data.Room.ID, From: data.AsOf, Reason: unheard(err)}))
+		case sub != nil:
 			sub.release()
 		}
 	}

@@ -49,7 +49,7 @@ func (g *Gateway) onEvent(e *socketio.Event) {
 		size += len(raw)
 	}
 	e.Arguments = socketio.Arguments{} // what was read is kept, the rest is not
-	job := job{run: func() { c.perform(a, r) }, size: size}
+	job := job{run: func() { c.perform(a, r) }, size: size, due: r.due, late: func() { r.fail(chat.ErrOverloaded) }}
 	if !c.rooms.do(a.room, job, g.cfg.Limits.Pending, g.cfg.Limits.PendingBytes) {
 		r.fail(chat.ErrOverloaded)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
@@ -10,6 +11,10 @@ import (
 type job struct {
 	run  func()
 	size int
+	due  time.Time // its turn may come no later: else late is run in its place, then. Zero: it waits for as long as it takes
+	late func()
+
+	timer *time.Timer // of late, for one that waits
 }
 
 // executor makes the requests of one socket for one room take effect in the order they came, while those for other rooms go their own
@@ -31,6 +36,9 @@ func (e *executor) do(room chat.RoomID, j job, most, mostBytes int) bool {
 	e.jobs++
 	e.bytes += j.size
 	if waiting, busy := e.queues[room]; busy {
+		if !j.due.IsZero() {
+			j.timer = time.AfterFunc(time.Until(j.due), j.late)
+		}
 		e.queues[room] = append(waiting, j)
 		return true
 	}
@@ -66,7 +74,9 @@ func (e *executor) take(room chat.RoomID) {
 
 func (e *executor) work(room chat.RoomID, j job) {
 	for ok := true; ok; j, ok = e.next(room) {
-		j.run()
+		if j.timer == nil || j.timer.Stop() {
+			j.run()
+		}
 		e.done(j)
 	}
 }
