@@ -60,24 +60,34 @@ func (r *reply) result(data any, err error) {
 }
 
 func (r *reply) send(a answerBody, code chat.Code) {
+	if r.wanted(code) {
+		r.ack(marshal(a))
+	}
+}
+
+// wanted counts the answer and says whether it is to go out: the first to an event that wants one.
+func (r *reply) wanted(code chat.Code) bool {
 	if !r.done.CompareAndSwap(false, true) {
-		return
+		return false
 	}
 	r.c.g.counts.answered(code)
-	if !r.ev.HasAck() {
-		return
-	}
-	// An error means that the socket is gone: it will ask again.
-	_ = r.ev.Ack(json.RawMessage(marshal(a)))
+	return r.ev.HasAck()
 }
+
+// ack sends an encoded answer. An error means that the socket is gone: it will ask again.
+func (r *reply) ack(body []byte) { _ = r.ev.Ack(json.RawMessage(body)) }
 
 // long answers with much data, once the socket has taken most of what it was given.
 func (r *reply) long(ctx context.Context, data any) {
-	if err := r.c.drained(ctx); err != nil {
+	body := marshal(answerBody{OK: true, Data: data})
+	if err := r.c.grant(ctx, len(body)); err != nil {
 		r.fail(chat.ErrOverloaded)
 		return
 	}
-	r.ok(data)
+	defer r.c.settle(len(body))
+	if r.wanted("") {
+		r.ack(body)
+	}
 }
 
 // messagePage is a run of messages in an answer.

@@ -40,7 +40,9 @@ type conn struct {
 	isFull  bool
 	gone    bool
 	subs    map[chat.RoomID]*subscription
-	pending int // rooms that are being opened
+	pending int           // rooms that are being opened
+	granted int           // bytes that long answers and replays were let go on with and have not sent yet; see grant
+	freed   chan struct{} // closed when some of it is given back; made by who waits for that
 }
 
 func newConn(g *Gateway, sock *socketio.Socket, who Identity) *conn {
@@ -116,30 +118,6 @@ func (c *conn) open() {
 	if !c.early {
 		go c.resumeAll()
 	}
-}
-
-// drained waits until the socket has taken most of what it was given.
-func (c *conn) drained(ctx context.Context) error {
-	c.mu.Lock()
-	wait, opened := !c.ready && c.isFull, c.opened
-	c.mu.Unlock()
-	if wait {
-		select {
-		case <-opened:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	if c.ctx.Err() != nil {
-		return c.ctx.Err()
-	}
-	c.mu.Lock()
-	wait = c.ready
-	c.mu.Unlock()
-	if !wait {
-		return nil
-	}
-	return c.sock.Ready(ctx, c.g.holdEnough())
 }
 
 // close undoes everything: it runs once, when the socket has left or did not come to be.

@@ -16,6 +16,7 @@ type subscription struct {
 	c      *conn
 	joined chat.Seq // the beginning of the membership it is for
 	ended  atomic.Bool
+	grant  int // of the piece that a replay is at; of the goroutine that attaches
 
 	mu      sync.Mutex
 	holding bool
@@ -42,8 +43,23 @@ func (s *subscription) Deliver(f chat.Frame) {
 	s.held = append(s.held, f)
 }
 
-// Ready waits until the socket has taken most of what it was given.
-func (s *subscription) Ready(ctx context.Context) error { return s.c.drained(ctx) }
+// Ready waits until the socket has taken most of what it was given, and there is a place for one more piece.
+func (s *subscription) Ready(ctx context.Context) error {
+	s.settle()
+	if err := s.c.grant(ctx, pieceMost); err != nil {
+		return err
+	}
+	s.grant = pieceMost
+	return nil
+}
+
+// settle gives back the place of the last piece: it is out.
+func (s *subscription) settle() {
+	if s.grant > 0 {
+		s.c.settle(s.grant)
+		s.grant = 0
+	}
+}
 
 // Ended forgets the subscription. Where the room had to be closed, so is the socket: it comes back and resumes.
 func (s *subscription) Ended(room chat.RoomID, why chat.Code) {
@@ -84,6 +100,7 @@ func (c *conn) attach(ctx context.Context, room chat.RoomID, after chat.Seq, hol
 	ctx, cancel := c.whileThere(ctx)
 	defer cancel()
 	s := &subscription{c: c, holding: hold}
+	defer s.settle()
 	at, err := c.g.cfg.Rooms.Attach(ctx, room, c.who.User, after, s)
 	if err != nil {
 		return nil, at, err
