@@ -18,8 +18,10 @@ type Config struct {
 	Partitions int    // of the log
 	Times      chat.Times
 	Limits     Limits
-	Logger     *slog.Logger // nil: silent
-	Breaks     Breaks       // for the simulation only
+	// Live is told of each record that has gone to sockets live: its age by the log's clock, at least 0. It must not block. nil: nobody.
+	Live   func(age time.Duration)
+	Logger *slog.Logger // nil: silent
+	Breaks Breaks       // for the simulation only
 }
 
 // Limits bound what a hub keeps and does at once. Zero values mean the defaults.

@@ -121,6 +121,9 @@ func (r *room) apply(rec chat.Record) {
 			s.l.Deliver(f)
 		}
 		r.hub.count.delivered.Add(int64(len(r.subs)))
+		if live := r.hub.cfg.Live; live != nil {
+			live(max(0, time.Since(time.UnixMilli(rec.At)))) // clocks may be apart
+		}
 	}
 	if rec.Kind == chat.KindLeave {
 		r.view = r.view.Fold(rec)
