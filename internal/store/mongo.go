@@ -98,6 +98,9 @@ func (s *Mongo) call(ctx context.Context, what string, f func(ctx context.Contex
 	if errors.As(err, &answer) || errors.As(err, &never) || errors.Is(err, chat.ErrRewound) {
 		return err
 	}
+	if diskFull(err) {
+		err = fmt.Errorf("%w: %w", chat.ErrStoreFailed, err)
+	}
 	if ended := bounded.Err(); ended != nil && !errors.Is(err, ended) { // the driver has words of its own for it
 		err = fmt.Errorf("%w: %w", ended, err)
 	}

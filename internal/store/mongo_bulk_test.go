@@ -28,26 +28,27 @@ func TestBulkItemByItem(t *testing.T) {
 	refused := func(code int, text string) bson.D {
 		return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: code}, {Key: "codeName", Value: "X"}, {Key: "errmsg", Value: text}}
 	}
-	const never, later, fine = "never", "later", "fine"
+	const never, later, fault, fine = "never", "later", "fault", "fine"
 	for name, c := range map[string]struct {
 		answer bson.D
 		want   string
 		index  int
 	}{
-		"written":                                  {items(nil), fine, 0},
-		"a duplicate":                              {items(map[int]int{1: 11000}), fine, 0},
-		"all duplicates":                           {items(map[int]int{0: 11000, 1: 11000, 2: 11000}), fine, 0},
-		"a duplicate and one too large":            {items(map[int]int{0: 11000, 2: 10334}), never, 2},
-		"a duplicate and one refused by a rule":    {items(map[int]int{0: 11000, 1: 121}), never, 1},
-		"a duplicate and an interrupted one":       {items(map[int]int{0: 11000, 1: 11601}), later, 0},
-		"an unknown error":                         {items(map[int]int{2: 4711}), later, 0},
-		"not by the majority":                      {items(nil, concern), later, 0},
-		"a duplicate, and not by the majority":     {items(map[int]int{0: 11000}, concern), later, 0},
-		"one too large, and not by the majority":   {items(map[int]int{1: 10334}, concern), never, 1},
-		"a general error that is of the value":     {refused(1, "[collection.go:163] ERROR: unsupported Unicode escape sequence (SQLSTATE 22P05)"), never, -1},
-		"a general error that is of an index":      {refused(1, "ERROR: index row size 3000 exceeds btree version 4 maximum 2704 (SQLSTATE 54000)"), never, -1},
-		"a general error that may be of the store": {refused(1, "ERROR: could not extend file: No space left on device (SQLSTATE 53100)"), later, 0},
-		"a command that is refused":                {refused(13388, "stale"), later, 0},
+		"written":                                {items(nil), fine, 0},
+		"a duplicate":                            {items(map[int]int{1: 11000}), fine, 0},
+		"all duplicates":                         {items(map[int]int{0: 11000, 1: 11000, 2: 11000}), fine, 0},
+		"a duplicate and one too large":          {items(map[int]int{0: 11000, 2: 10334}), never, 2},
+		"a duplicate and one refused by a rule":  {items(map[int]int{0: 11000, 1: 121}), never, 1},
+		"a duplicate and an interrupted one":     {items(map[int]int{0: 11000, 1: 11601}), later, 0},
+		"an unknown error":                       {items(map[int]int{2: 4711}), later, 0},
+		"not by the majority":                    {items(nil, concern), later, 0},
+		"a duplicate, and not by the majority":   {items(map[int]int{0: 11000}, concern), later, 0},
+		"one too large, and not by the majority": {items(map[int]int{1: 10334}, concern), never, 1},
+		"a general error that is of the value":   {refused(1, "[collection.go:163] ERROR: unsupported Unicode escape sequence (SQLSTATE 22P05)"), never, -1},
+		"a general error that is of an index":    {refused(1, "ERROR: index row size 3000 exceeds btree version 4 maximum 2704 (SQLSTATE 54000)"), never, -1},
+		"a general error that is of the store":   {refused(1, "ERROR: could not extend file: No space left on device (SQLSTATE 53100)"), fault, 0},
+		"a disk that is full":                    {items(map[int]int{0: 11000, 2: 14031}), fault, 0},
+		"a command that is refused":              {refused(13388, "stale"), later, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answers := storing()
@@ -61,7 +62,7 @@ func TestBulkItemByItem(t *testing.T) {
 			var bad *chat.Unstorable
 			switch {
 			case c.want == fine && err != nil, c.want != fine && err == nil, errors.As(err, &bad) != (c.want == never), bad != nil && bad.Index != c.index,
-				c.want == later && !errors.Is(err, chat.ErrUnavailable):
+				(c.want == later || c.want == fault) != errors.Is(err, chat.ErrUnavailable), (c.want == fault) != errors.Is(err, chat.ErrStoreFailed):
 				t.Errorf("got %v, want %s, %d", err, c.want, c.index)
 			}
 			if raised := w.count("insert state") > 0; raised != (c.want == fine) {

@@ -34,6 +34,12 @@ func neverText(text string) bool {
 	return false
 }
 
+// diskFull says that the server has no space left: MongoDB's OutOfDiskSpace, PostgreSQL's disk_full.
+func diskFull(err error) bool {
+	var server mongo.ServerError
+	return errors.As(err, &server) && server.HasErrorCode(14031) || strings.Contains(err.Error(), "(SQLSTATE 53100)")
+}
+
 // bulkOutcome reads the answer to a bulk of documents item by item: which of them were refused as duplicates, and whether anything
 // else went wrong. One item's duplicate never hides another's error: *chat.Unstorable names an item that can never be written (-1: it
 // can not be told which); any other error is worth another try of the whole bulk.
