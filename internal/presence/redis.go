@@ -120,15 +120,13 @@ func (r *Redis) Put(ctx context.Context, h chat.Here) error {
 	key, b := r.roomKey(h.Room), r.opt.Client.B()
 	r.mu.Lock()
 	life, full := r.life, r.told.full(h.Room)
+	if h.Count <= 0 { // before Redis is asked: it may do so and not answer, and no beat must take that for a loss
+		r.told.remove(h.Room)
+	}
 	r.mu.Unlock()
 	if h.Count <= 0 {
-		if _, err := r.do(ctx, "take presence away", rueidis.Commands{b.Hdel().Key(key).Field(r.opt.Node).Build()}); err != nil {
-			return err
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.told.remove(h.Room)
-		return nil
+		_, err := r.do(ctx, "take presence away", rueidis.Commands{b.Hdel().Key(key).Field(r.opt.Node).Build()})
+		return err
 	}
 	if full {
 		return fmt.Errorf("presence in more than %d rooms: %w", MaxRooms, chat.ErrOverloaded)
