@@ -33,9 +33,11 @@ func readGrafana(t *testing.T) grafana {
 	return g
 }
 
-// measured says of which kind a query's value is: events a second, a share, bytes, or else a plain number.
+// measured says of which kind a query's value is: a time, events a second, a share, bytes, or else a plain number.
 func measured(expr string) string {
 	switch {
+	case strings.HasPrefix(expr, "histogram_quantile(") && strings.Contains(expr, "_seconds_bucket{"):
+		return "time"
 	case strings.Contains(expr, "_bytes{"):
 		return "bytes"
 	case strings.Contains(expr, "} / "):
@@ -49,7 +51,7 @@ func measured(expr string) string {
 }
 
 // units are those of Grafana that a kind may be shown in.
-var units = map[string][]string{"bytes": {"bytes"}, "share": {"percentunit"}, "cores": {"none", "short"}, "rate": {"cps", "ops", "short"},
+var units = map[string][]string{"time": {"s"}, "bytes": {"bytes"}, "share": {"percentunit"}, "cores": {"none", "short"}, "rate": {"cps", "ops", "short"},
 	"number": {"none", "short"}}
 
 // Each panel has a unit, and it is one in which all of its queries may be shown.

@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -15,10 +16,11 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/enginetest"
 )
 
-// metric is one that a node has: its type, and the labels that it may have.
+// metric is one that a node has: its type, and the labels that it may have. A histogram is three of them, which belong to one family.
 type metric struct {
 	kind   string
 	labels map[string]bool
+	family string // of a histogram's bucket, sum and count; else ""
 }
 
 var (
@@ -40,8 +42,14 @@ func (r *running) scrape(t *testing.T, into map[string]metric) {
 		t.Fatalf("/metrics: %d %v", res.StatusCode, err)
 	}
 	for _, m := range typeLine.FindAllStringSubmatch(string(body), -1) {
-		if _, known := into[m[1]]; !known {
-			into[m[1]] = metric{kind: m[2], labels: map[string]bool{}}
+		series := map[string]metric{m[1]: {kind: m[2], labels: map[string]bool{}}}
+		if m[2] == "histogram" {
+			series = ofHistogram(m[1])
+		}
+		for name, s := range series {
+			if _, known := into[name]; !known {
+				into[name] = s
+			}
 		}
 	}
 	for _, m := range sampleLine.FindAllStringSubmatch(string(body), -1) {
@@ -69,7 +77,7 @@ func allMetrics(t *testing.T) map[string]metric {
 }
 
 var (
-	functions = []string{"rate", "increase", "delta", "sum", "min", "max", "by"}
+	functions = []string{"rate", "increase", "delta", "sum", "min", "max", "by", "histogram_quantile"}
 	operators = []string{"or", "and", "unless"}
 	word      = regexp.MustCompile(`[A-Za-z_:][A-Za-z0-9_:]*`)
 	selector  = regexp.MustCompile(`([a-z_:]+)(\{[^}]*\})?(\[[^\]]*\])?`)
@@ -93,7 +101,7 @@ func faults(expr string, all map[string]metric, used map[string]bool) (out []str
 		if !ok {
 			continue
 		}
-		used[m[1]] = true
+		used[cmp.Or(known.family, m[1])] = true
 		maps.Copy(labels, known.labels)
 		rest = strings.Replace(rest, m[0], " ", 1)
 		for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
@@ -105,7 +113,7 @@ func faults(expr string, all map[string]metric, used map[string]bool) (out []str
 			out = append(out, "the matchers "+m[2]+" can not be read")
 		}
 		how, isRisen := risen[m[1]]
-		switch counter := known.kind == "counter"; {
+		switch counter := known.kind == "counter" || known.kind == bucket; {
 		case counter && (!isRisen || how == "delta"):
 			out = append(out, m[1]+" only rises: its rate or increase says something, it does not")
 		case !counter && isRisen && how != "delta":
@@ -127,6 +135,7 @@ func faults(expr string, all map[string]metric, used map[string]bool) (out []str
 			out = append(out, w+" is no metric of any node")
 		}
 	}
+	out = append(out, quantileFaults(expr, all)...)
 	if strings.Count(expr, "(") != strings.Count(expr, ")") {
 		out = append(out, "its parentheses do not match")
 	}
@@ -135,7 +144,7 @@ func faults(expr string, all map[string]metric, used map[string]bool) (out []str
 
 // What the judge of expressions must find.
 func TestFaultsAreFound(t *testing.T) {
-	all := map[string]metric{"a_total": {"counter", map[string]bool{"reason": true}}, "b": {"gauge", nil}}
+	all := map[string]metric{"a_total": {"counter", map[string]bool{"reason": true}, ""}, "b": {"gauge", nil, ""}}
 	for expr, wrong := range map[string]bool{
 		`b > 1`: false, `sum by (reason) (rate(a_total{reason=~"x|y", job="$job"}[5m])) > 50`: false, `delta(b[1h])`: false, `b / b > 0.9 or b == 1`: false,
 		`c > 1`: true, `b{reason="x"} > 1`: true, `a_total > 1`: true, `rate(b[5m])`: true, `increase(a_total)`: true, `sum by (who) (b)`: true, `avg(b)`: true,
@@ -184,8 +193,8 @@ func TestAlarmsAndDashboard(t *testing.T) {
 			}
 		}
 	}
-	for name := range all {
-		if strings.HasPrefix(name, "hubbub_") && !shown[name] {
+	for name, m := range all {
+		if strings.HasPrefix(name, "hubbub_") && !shown[cmp.Or(m.family, name)] {
 			t.Errorf("%s is in no panel of the dashboard", name)
 		}
 	}

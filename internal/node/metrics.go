@@ -32,6 +32,7 @@ func (n *Node) metrics() http.Handler {
 	}
 	reg.MustRegister(savePlaces{n.persister.State})
 	reg.MustRegister(socketEnds{n.gateway.Stats})
+	reg.MustRegister(n.latency.durable, n.latency.live)
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 

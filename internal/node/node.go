@@ -41,6 +41,7 @@ type Node struct {
 
 	engines   *engines
 	log       *guardedLog
+	latency   latency
 	history   *history.History
 	hub       *hub.Hub
 	relay     *relay.Relay

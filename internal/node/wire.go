@@ -30,7 +30,8 @@ func (n *Node) wire(ctx context.Context) error {
 	times := chat.DefaultTimes()
 	times.KeepBehind = n.conf.Keep
 	n.health = newHealth(n.logger)
-	n.log = &guardedLog{Log: e.log}
+	n.latency = newLatency()
+	n.log = &guardedLog{Log: e.log, took: n.latency.observeAppend}
 	n.persister = persist.New(n.log, e.store, persist.Options{Name: e.deployment, Store: e.storeName, Times: times, Logger: n.logger, Trim: true})
 	var mismatch *persist.Mismatch
 	if err := n.persister.Check(ctx); errors.As(err, &mismatch) {
@@ -39,7 +40,7 @@ func (n *Node) wire(ctx context.Context) error {
 	n.relay = relay.New(n.log, e.bus, relay.Options{Group: e.deployment + "-relay", Times: times, Logger: n.logger})
 	n.history = history.New(n.log, e.store, e.store, e.store, history.Options{Partitions: e.partitions, RoomMembers: l.RoomMembers, Logger: n.logger})
 	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: e.node,
-		Partitions: e.partitions, Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms, TailRecords: l.RoomTail}, Logger: n.logger})
+		Partitions: e.partitions, Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms, TailRecords: l.RoomTail}, Live: n.latency.observeLive, Logger: n.logger})
 	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: e.partitions,
 		Paused: func() bool { return n.persister.State().Phase == persist.Paused }, Here: n.here},
 		chat.Limits{TextBytes: l.TextBytes, NameBytes: l.NameBytes, RoomMembers: l.RoomMembers, RoomsPerUser: l.RoomsPerUser, PageSize: l.PageSize},
