@@ -188,9 +188,9 @@ func (s *Session) drainedLocked() {
 // Close ends the session for the given reason: nothing more is sent or
 // handed up, and Handler.Close is called soon, on another goroutine. What was
 // queued before still goes out, followed by a close packet on polling or a
-// close frame on a websocket, for as long as the client takes it: 30 s for
-// the next poll, Options.WriteTimeout without progress on a websocket. Closing
-// twice does nothing.
+// close frame on a websocket, for as long as the client takes it: 30 s, on a
+// websocket no more than Options.WriteTimeout without progress. Closing twice
+// does nothing.
 func (s *Session) Close(r Reason) { s.closeWithin(r, pollLinger) }
 
 // closeWithin is Close with another bound for polling. It also shortens the
@@ -202,6 +202,7 @@ func (s *Session) closeWithin(r Reason, wait time.Duration) {
 	case stateOpen:
 		s.dropProbeLocked()
 		s.endLocked(stateClosing, r)
+		s.lingerLocked(pollLinger) // the heartbeat is over: a websocket too may still be at what was queued
 	case stateClosed:
 		return
 	}
