@@ -157,6 +157,32 @@ test('case 13: a window in the middle ends at its own end; a counter tells; scro
   await reader.close();
 });
 
+test('newer messages that can not be had are said to be missing where the reader is, and come when he asks again', async () => {
+  const wire = new Wire();
+  const { room, reader } = await made('Broken', 300, wire.prepare);
+  const seq = (await writer.history(room.id)).find((message) => message.text === 'Broken 50').seq;
+  let broken = true;
+  wire.toServer = ({ name, payload, ack }) => {
+    if (!broken || name !== 'message:list' || payload.after === undefined) return true;
+    wire.answer(ack, { ok: false, error: { code: 'unavailable', message: 'broken' } });
+    return false;
+  };
+  await reader.page.goto(`${server.url}#/r/${room.id}/m/${seq}`);
+  await reader.said('Broken 50').waitFor();
+  await until('the message is in view', () => inView(reader, 'Broken 50'));
+  const last = Math.max(...(await numbers(reader)));
+  await reader.scroll(-1);
+  const below = reader.list.locator('.edge.problem').last();
+  await below.waitFor();
+  await until('the refusal is on the screen', () => below.evaluate((one) => one.getBoundingClientRect().top < one.closest('[data-list]').getBoundingClientRect().bottom && one.getBoundingClientRect().top > 0));
+  broken = false;
+  await below.getByRole('button', { name: 'Try again' }).click();
+  await until('newer ones came', async () => Math.max(...(await numbers(reader))) > last);
+  await until('the refusal is gone', async () => (await reader.list.locator('.edge.problem').count()) === 0);
+  assert.ok(whole(await numbers(reader)));
+  await reader.close();
+});
+
 test('what is unread: badge, title, the line New, and all of it gone once read', async () => {
   const { room, reader } = await made('News', 3);
   await reader.sees('News 3');
