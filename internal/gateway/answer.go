@@ -123,6 +123,7 @@ func pageOf(p chat.Page, r chat.Range, most int) messagePage {
 			total, rows, out.HasMore = total-rows[0].Size(), rows[1:], true
 		}
 	}
+	out.Newer = out.Newer || r.After != 0 && out.HasMore // asked with after it is the same
 	out.Messages = make([]json.RawMessage, len(rows))
 	for i, row := range rows {
 		out.Messages[i] = chat.AppendEvent(nil, chat.Shown(row))

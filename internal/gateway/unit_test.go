@@ -165,7 +165,7 @@ func TestPagesAreCutAtTheRightEnd(t *testing.T) {
 	}{
 		"newest": {chat.Range{}, 7, 10, true, false},
 		"before": {chat.Range{Before: 11}, 7, 10, true, false},
-		"after":  {chat.Range{After: chat.AfterStart}, 1, 4, true, false},
+		"after":  {chat.Range{After: chat.AfterStart}, 1, 4, true, true},
 		"around": {chat.Range{Around: 5}, 4, 7, true, true},
 	} {
 		p := pageOf(chat.Page{Rows: slices.Clone(rows)}, c.r, 4*size)
@@ -175,6 +175,9 @@ func TestPagesAreCutAtTheRightEnd(t *testing.T) {
 		if len(p.Messages) != 4 || first.Seq != c.first || last.Seq != c.last || p.HasMore != c.hasMore || p.Newer != c.newer {
 			t.Errorf("%s: %d to %d, %+v", name, first.Seq, last.Seq, p)
 		}
+	}
+	if p := pageOf(chat.Page{Rows: rows[:2], HasMore: true}, chat.Range{After: 1}, 1<<20); !p.HasMore || !p.Newer {
+		t.Errorf("what comes after, whole: %+v", p)
 	}
 	if p := pageOf(chat.Page{Rows: rows[:1]}, chat.Range{}, 1); len(p.Messages) != 1 || p.HasMore {
 		t.Errorf("one large message: %+v", p)
