@@ -43,6 +43,7 @@ type conn struct {
 	pending int           // rooms that are being opened
 	granted int           // bytes that long answers and replays were let go on with and have not sent yet; see grant
 	freed   chan struct{} // closed when some of it is given back; made by who waits for that
+	pages   chan struct{} // one for each page in memory; made for the first
 }
 
 func newConn(g *Gateway, sock *socketio.Socket, who Identity) *conn {

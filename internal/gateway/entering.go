@@ -126,6 +126,12 @@ func (c *conn) welcome(ctx context.Context, r *reply, sub *subscription, at chat
 	if sub != nil {
 		defer sub.release()
 	}
+	done, err := c.page(ctx)
+	if err != nil {
+		r.fail(chat.ErrOverloaded)
+		return
+	}
+	defer done()
 	room := at.View.Room()
 	out := entered{Room: room, Members: c.g.cfg.Service.MembersOf(at.View, "", firstMembers).Members}
 	p, err := c.g.cfg.Service.Messages(ctx, c.who.User.ID, room.ID, chat.Range{}, limit)

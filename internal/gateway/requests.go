@@ -44,6 +44,12 @@ func readMessages(f *fields, page int) action {
 		}
 	}
 	return action{room: room, run: func(ctx context.Context, c *conn, r *reply) {
+		done, err := c.page(ctx)
+		if err != nil {
+			r.fail(chat.ErrOverloaded)
+			return
+		}
+		defer done()
 		p, err := c.g.cfg.Service.Messages(ctx, c.who.User.ID, room, rg, limit)
 		if err != nil {
 			r.fail(err)

@@ -5,6 +5,27 @@ import "context"
 // pieceMost is the most that a room delivers between two looks at the socket, bytes: 64 KiB of records, or one that is larger.
 const pieceMost = 128 << 10
 
+// maxPages is how many pages may be in memory for one socket: being read, or waiting for it to take them.
+const maxPages = 8
+
+// page waits until one more may be. done says that it is with the socket, or was given up. Errors: ctx's, or that the socket is gone.
+func (c *conn) page(ctx context.Context) (done func(), err error) {
+	c.mu.Lock()
+	if c.pages == nil {
+		c.pages = make(chan struct{}, maxPages)
+	}
+	pages := c.pages
+	c.mu.Unlock()
+	select {
+	case pages <- struct{}{}:
+		return func() { <-pages }, nil
+	case <-c.ctx.Done():
+		return nil, c.ctx.Err()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // grant waits until the socket has taken most of what it was given, and n bytes more fit beside what others were let go on with: they may
 // not have sent anything yet, and all would find the same place free. settle gives the place back, once what it was for is in the queue.
 // Errors: ctx's, or that the socket is gone.
