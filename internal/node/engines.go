@@ -14,6 +14,7 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/internal/config"
 	"github.com/hubbub-chat/hubbub/internal/msglog"
+	"github.com/hubbub-chat/hubbub/internal/msglog/segment"
 	"github.com/hubbub-chat/hubbub/internal/presence"
 	"github.com/hubbub-chat/hubbub/internal/store"
 )
@@ -133,7 +134,7 @@ func diskProblem(st msglog.Stats) error {
 	case st.Failed:
 		return errors.New("the disk log has failed")
 	case st.Full:
-		return errors.New("the disk has no more free space than the reserve (--reserve-bytes)")
+		return errors.New("the disk has no space, or no more than the reserve (--reserve-bytes)")
 	case st.Stalled:
 		return errors.New("the log does not answer")
 	}
@@ -151,7 +152,7 @@ func (e *engines) close() error {
 
 // prepareData makes the data directory for its owner alone, and tightens one that is open to others.
 func prepareData(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := segment.MakeDir(dir); err != nil {
 		return fmt.Errorf("make the data directory %s (--data): %w", dir, err)
 	}
 	info, err := os.Stat(dir)

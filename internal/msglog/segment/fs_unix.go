@@ -21,10 +21,7 @@ func OpenDir(path string) (*Dir, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, fmt.Errorf("make the log directory: %w", err)
-		}
-		if err := syncDir(filepath.Dir(path)); err != nil {
+		if err := MakeDir(path); err != nil {
 			return nil, fmt.Errorf("make the log directory: %w", err)
 		}
 	case err != nil:
@@ -36,6 +33,27 @@ func OpenDir(path string) (*Dir, error) {
 		return nil, fmt.Errorf("close the log directory to others: %w", err)
 	}
 	return &Dir{path: path}, nil
+}
+
+// MakeDir makes a directory and those above it that are missing, for their owner alone, and the names of all of them durable: a file that is
+// synced in a directory whose own name is not may be gone after a power cut.
+func MakeDir(path string) error {
+	var within []string // where names are new
+	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		within = append(within, filepath.Dir(p))
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range within {
+		if err := syncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) { // who may write there need not be allowed to read
+			return err
+		}
+	}
+	return nil
 }
 
 // Open implements FS.
