@@ -117,7 +117,7 @@ func redisFlushed(ctx context.Context, r *attempt) {
 func redisKilled(ctx context.Context, r *attempt) {
 	began := time.Now()
 	r.must(r.d.redis.Kill())
-	r.told(ctx, "the bus", func(s crowd.Status) bool { return s.Bus != "ok" })
+	r.told(ctx, "the bus", func(s crowd.Status) bool { return s.Bus == "down" })
 	r.visitor(0)
 	if err := r.c.AwaitStale(ctx, toldWithin); err != nil {
 		r.breach("without Redis: %v", err)
@@ -132,7 +132,7 @@ func redisKilled(ctx context.Context, r *attempt) {
 func kafkaStopped(ctx context.Context, r *attempt) {
 	began := time.Now()
 	r.must(r.d.kafka.Pause())
-	r.told(ctx, "the log", func(s crowd.Status) bool { return s.Log != "ok" })
+	r.told(ctx, "the log", func(s crowd.Status) bool { return s.Log == "down" })
 	half := began.Add(r.scaled(r.f.length) / 2)
 	r.readable(ctx, half)
 	r.visitor(0)
@@ -148,7 +148,7 @@ func storeStopped(ctx context.Context, r *attempt) {
 	var reviving sync.WaitGroup
 	began, length := time.Now(), r.scaled(r.f.length)
 	r.must(r.d.mongo.Kill())
-	r.told(ctx, "the store", func(s crowd.Status) bool { return s.Store != "ok" })
+	r.told(ctx, "the store", func(s crowd.Status) bool { return s.Store == "down" })
 	r.readable(ctx, time.Now().Add(time.Second)) // the tails
 	for i, n := range r.d.nodes {
 		pause(ctx, time.Until(began.Add(length*time.Duration(i+1)/4)))
