@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -107,7 +108,7 @@ func TestHostTokens(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			keys, err := auth.LoadKeys(t.Context(), files[c.key])
+			keys, err := auth.LoadKeys(t.Context(), files[c.key], slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +136,7 @@ func TestJWKS(t *testing.T) {
 	}})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }))
 	defer srv.Close()
-	keys, err := auth.LoadKeys(t.Context(), srv.URL)
+	keys, err := auth.LoadKeys(t.Context(), srv.URL, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +155,11 @@ func TestKeyFilesRefused(t *testing.T) {
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})
 	for name, data := range map[string][]byte{"short secret": []byte("short"), "private key": private, "small RSA": pemOf(t, &small.PublicKey),
 		"damaged": []byte("-----BEGIN PUBLIC KEY-----\nzzz")} {
-		if _, err := auth.LoadKeys(t.Context(), write(t, data)); err == nil {
+		if _, err := auth.LoadKeys(t.Context(), write(t, data), slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
-	if _, err := auth.LoadKeys(context.Background(), "/does/not/exist"); err == nil {
+	if _, err := auth.LoadKeys(context.Background(), "/does/not/exist", slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a missing file was accepted")
 	}
 }

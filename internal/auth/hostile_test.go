@@ -3,6 +3,7 @@ package auth_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // An id is shown where a name is missing or odd, so it must be fit to be seen.
 func TestUserIDs(t *testing.T) {
 	secret, _ := auth.NewSecret("the deployment's own secret")
-	keys, err := auth.LoadKeys(t.Context(), write(t, []byte(hostSecret)))
+	keys, err := auth.LoadKeys(t.Context(), write(t, []byte(hostSecret)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"sync"
@@ -26,6 +27,7 @@ const (
 type jwks struct {
 	url    string
 	client *http.Client
+	logger *slog.Logger
 	wake   chan struct{}
 
 	mu   sync.RWMutex
@@ -33,8 +35,8 @@ type jwks struct {
 }
 
 // newJWKS fetches the keys once (an address that cannot be read is an error at start) and refreshes them until ctx ends.
-func newJWKS(ctx context.Context, url string) (*jwks, error) {
-	j := &jwks{url: url, client: &http.Client{Timeout: jwksTimeout}, wake: make(chan struct{}, 1)}
+func newJWKS(ctx context.Context, url string, logger *slog.Logger) (*jwks, error) {
+	j := &jwks{url: url, logger: logger, client: &http.Client{Timeout: jwksTimeout}, wake: make(chan struct{}, 1)}
 	if err := j.refresh(ctx); err != nil {
 		return nil, fmt.Errorf("read the keys at --auth-key %s: %w", url, err)
 	}
@@ -43,6 +45,7 @@ func newJWKS(ctx context.Context, url string) (*jwks, error) {
 }
 
 func (j *jwks) run(ctx context.Context) {
+	failing := false
 	for last := time.Now(); ; last = time.Now() {
 		select {
 		case <-ctx.Done():
@@ -55,7 +58,15 @@ func (j *jwks) run(ctx context.Context) {
 			case <-time.After(jwksUnknown - time.Since(last)):
 			}
 		}
-		_ = j.refresh(ctx) // the keys at hand stay in use
+		err := j.refresh(ctx)
+		switch was := failing; {
+		case err != nil && ctx.Err() == nil && !was:
+			failing = true
+			j.logger.Warn("the keys of --auth-key can not be read again; those at hand stay in use", "address", j.url, "error", err)
+		case err == nil && was:
+			failing = false
+			j.logger.Info("the keys of --auth-key are read again", "address", j.url)
+		}
 	}
 }
 

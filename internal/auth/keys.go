@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 )
@@ -19,10 +20,10 @@ type Keys interface {
 }
 
 // LoadKeys reads --auth-key: an http(s) address of a JWKS, or a file with a shared secret or a public key in PEM (RSA or Ed25519).
-// ctx bounds the life of the JWKS refresher.
-func LoadKeys(ctx context.Context, spec string) (Keys, error) {
+// ctx bounds the life of the JWKS refresher, whose failures are logged: the keys at hand serve on, until they are changed.
+func LoadKeys(ctx context.Context, spec string, logger *slog.Logger) (Keys, error) {
 	if strings.HasPrefix(spec, "https://") || strings.HasPrefix(spec, "http://") {
-		return newJWKS(ctx, spec)
+		return newJWKS(ctx, spec, logger)
 	}
 	data, err := os.ReadFile(spec)
 	if err != nil {

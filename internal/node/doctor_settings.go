@@ -57,7 +57,7 @@ func tryKeys(ctx context.Context, c config.Config) error {
 	}
 	ctx, cancel := context.WithCancel(ctx) // keys at an address are read again and again until then
 	defer cancel()
-	_, err := auth.LoadKeys(ctx, c.AuthKey)
+	_, err := auth.LoadKeys(ctx, c.AuthKey, slog.New(slog.DiscardHandler))
 	return err
 }
 

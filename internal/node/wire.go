@@ -42,7 +42,7 @@ func (n *Node) wire(ctx context.Context) error {
 	n.hub = hub.New(hub.Config{Log: n.log, Bus: e.bus, History: n.history, Presence: e.presence, Encoder: gateway.Encoder{}, Node: e.node,
 		Partitions: e.partitions, Times: times, Limits: hub.Limits{OpenRooms: l.OpenRooms, TailRecords: l.RoomTail}, Live: n.latency.observeLive, Logger: n.logger})
 	n.service = chat.NewService(chat.Ports{Log: n.log, Rooms: n.hub, History: n.history, Directory: e.store, Bus: e.bus, Partitions: e.partitions,
-		Paused: func() bool { return n.persister.State().Phase == persist.Paused }, Here: n.here},
+		Paused: func() bool { return n.persister.State().Phase == persist.Paused }, Here: n.hub.Here},
 		chat.Limits{TextBytes: l.TextBytes, NameBytes: l.NameBytes, RoomMembers: l.RoomMembers, RoomsPerUser: l.RoomsPerUser, PageSize: l.PageSize},
 		times, n.logger)
 	return n.wireDoor(ctx, info, times)
@@ -92,7 +92,8 @@ func (n *Node) wireDoor(ctx context.Context, info chat.LogInfo, times chat.Times
 
 // newSockets makes the Socket.IO server with the official client beside it.
 func newSockets(c config.Config, door httpd.Admission, forward *httpd.Forwarder, logger *slog.Logger) *socketio.Server {
-	o := socketio.Options{MaxDepth: 2*c.Limits.JSONDepth + 32, Engine: engineio.Options{PingInterval: c.PingInterval, PingTimeout: c.PingTimeout,
+	// Chat has no binary: an event is one request, and what came of it before it is whole is not kept beyond that.
+	o := socketio.Options{MaxDepth: 2*c.Limits.JSONDepth + 32, MaxEvent: c.Limits.PayloadBytes, Engine: engineio.Options{PingInterval: c.PingInterval, PingTimeout: c.PingTimeout,
 		MaxPayload: c.Limits.PayloadBytes, MaxQueue: c.Limits.QueueBytes, CORS: door.CORS, Allow: door.Allow, Admit: door.Admit,
 		NewID: forward.NewID, Foreign: forward.Foreign, Logger: logger}}
 	if bundle, version, ok := web.ClientBundle(); ok {
@@ -125,16 +126,6 @@ func logHealth(ctx context.Context, n *Node) error {
 	return err
 }
 
-func (n *Node) here(room chat.RoomID, u chat.UserID) bool {
-	users, _ := n.hub.Here(room)
-	for _, x := range users {
-		if x.ID == u {
-			return true
-		}
-	}
-	return false
-}
-
 // doorkeeper lets auth answer the gateway.
 type doorkeeper struct{ auth *auth.Authenticator }
 
@@ -147,7 +138,7 @@ func (n *Node) authenticator(ctx context.Context) (gateway.Authenticator, error)
 	var keys auth.Keys
 	if n.conf.AuthKey != "" {
 		var err error
-		if keys, err = auth.LoadKeys(ctx, n.conf.AuthKey); err != nil {
+		if keys, err = auth.LoadKeys(ctx, n.conf.AuthKey, n.logger); err != nil {
 			return nil, err
 		}
 	}
