@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -70,11 +71,8 @@ func (p *partition) forget(r *room) {
 		return
 	}
 	delete(p.rooms, r.id)
-	for i, o := range p.list {
-		if o == r {
-			p.list = append(p.list[:i:i], p.list[i+1:]...)
-			break
-		}
+	if i := slices.Index(p.list, r); i >= 0 {
+		p.list = slices.Delete(p.list, i, i+1) // in place: snapshot gives copies
 	}
 	p.hub.count.openRooms.Add(-1)
 }
