@@ -15,9 +15,9 @@ type Ports struct {
 	History    History
 	Directory  Directory
 	Bus        Bus
-	Partitions int                       // of the log; 1 if not given
-	Paused     func() bool               // true while the persister is paused: no id is looked up. nil: never
-	Here       func(RoomID, UserID) bool // whether a user is known to be in a room right now. nil: not known of anybody
+	Partitions int                                     // of the log; 1 if not given
+	Paused     func() bool                             // true while the persister is paused: no id is looked up. nil: never
+	Here       func(RoomID, UserID) (here, known bool) // whether a user is in a room right now, if that is known. nil: not known of anybody
 }
 
 // Limits bound what one request may ask for. A zero field means its default. Each has a flag, named in its refusal.
@@ -76,7 +76,7 @@ func NewService(p Ports, l Limits, t Times, log *slog.Logger) *Service {
 		p.Paused = func() bool { return false }
 	}
 	if p.Here == nil {
-		p.Here = func(RoomID, UserID) bool { return false }
+		p.Here = func(RoomID, UserID) (here, known bool) { return false, false }
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -80,10 +80,10 @@ type MembersRequest struct {
 	Limit  int
 }
 
-// Present is a member and whether he is in the room right now, as far as that is known.
+// Present is a member and whether he is in the room right now. Here is nil where that is not known.
 type Present struct {
 	User
-	Here bool `json:"here"`
+	Here *bool `json:"here,omitempty"`
 }
 
 // MemberPage is a page of members by id; Count is how many there are in all.
@@ -128,7 +128,11 @@ func (s *Service) MembersOf(v *View, after UserID, limit int) MemberPage {
 			p.Next = Cursor(base64.RawURLEncoding.EncodeToString([]byte(ms[i-1].User.ID)))
 			break
 		}
-		p.Members = append(p.Members, Present{m.User, s.ports.Here(v.Room().ID, m.User.ID)})
+		who := Present{User: m.User}
+		if here, known := s.ports.Here(v.Room().ID, m.User.ID); known {
+			who.Here = &here
+		}
+		p.Members = append(p.Members, who)
 	}
 	return p
 }

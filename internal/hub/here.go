@@ -16,14 +16,15 @@ const maxNames = 200
 type whoIsHere struct {
 	users  map[chat.UserID]*hereUser
 	others []chat.Here // of other nodes, by node
+	asked  bool        // others is what they say now: they were asked since the room opened, and the engine answers
+	far    *far        // others by user; nil: not looked at since they changed
 	told   census
-	roll   *roll // what list gives; nil: somebody came or went since it was made
 }
 
-// roll is who is in a room, by id; no names above maxNames.
-type roll struct {
-	users []chat.User
-	count int
+// far is who is in a room by way of other nodes. Without all, there are more, of whom only the number is known.
+type far struct {
+	names map[chat.UserID]bool
+	all   bool
 }
 
 // hereUser is a user with sockets on this node.
@@ -48,7 +49,7 @@ func (w *whoIsHere) enter(u chat.User) bool {
 	if w.users == nil {
 		w.users = map[chat.UserID]*hereUser{}
 	}
-	w.users[u.ID], w.roll = &hereUser{u, 1}, nil
+	w.users[u.ID] = &hereUser{u, 1}
 	return true
 }
 
@@ -62,7 +63,6 @@ func (w *whoIsHere) exit(u chat.UserID) bool {
 		return false
 	}
 	delete(w.users, u)
-	w.roll = nil
 	return true
 }
 
@@ -104,18 +104,24 @@ func (w *whoIsHere) count(stale bool) census {
 	return c
 }
 
-// list gives who is here on all nodes, and how many. It is made once for all who ask between two changes: the answer to a join asks of
-// each of a hundred members whether he is here.
-func (w *whoIsHere) list() ([]chat.User, int) {
-	if w.roll == nil {
-		c := w.count(false)
-		w.roll = &roll{make([]chat.User, 0, len(c.names)), c.count}
-		for _, u := range c.names {
-			w.roll.users = append(w.roll.users, u)
-		}
-		sortUsers(w.roll.users)
+// has says whether a user is here; false, false: that is not known. This node's users are known one by one however many they are; of
+// others it is not known before the other nodes were asked, while the engine is away, and where a node tells only how many it has. What the
+// nodes say is gone through once for all who ask: the answer to a join asks of each of a hundred members.
+func (w *whoIsHere) has(u chat.UserID) (here, known bool) {
+	if w.users[u] != nil {
+		return true, true
 	}
-	return w.roll.users, w.roll.count
+	if w.far == nil {
+		w.far = &far{names: map[chat.UserID]bool{}, all: true}
+		for _, h := range w.others {
+			for _, x := range h.Users {
+				w.far.names[x.ID] = true
+			}
+			w.far.all = w.far.all && len(h.Users) >= h.Count
+		}
+	}
+	here = w.far.names[u]
+	return here, here || w.asked && w.far.all
 }
 
 // news gives the presence event that leads from what was told to now; false: nothing has changed.

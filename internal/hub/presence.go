@@ -223,10 +223,11 @@ func (p *presence) farewell() {
 func (r *room) setOthers(hs []chat.Here, stale bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.who.asked = !stale
 	if sameHere(r.who.others, hs) && r.who.told.stale == stale {
 		return false
 	}
-	r.who.others, r.who.roll = hs, nil
+	r.who.others, r.who.far = hs, nil
 	return true
 }
 
@@ -242,14 +243,14 @@ func (r *room) tellHere(node string, stale bool) chat.Here {
 	return r.who.own(r.id, node)
 }
 
-// Here gives who is in a room now, on all nodes, by id, and how many: at most 200 by name, else none. A room that is not open on this
-// node has nobody. The list is shared: nobody changes it.
-func (h *Hub) Here(id chat.RoomID) ([]chat.User, int) {
+// Here says whether a user has a socket in a room now, on any node. known is false where this node can not tell: see [whoIsHere.has]; nothing
+// is known of a room that is not open here.
+func (h *Hub) Here(id chat.RoomID, u chat.UserID) (here, known bool) {
 	r := h.partitionOf(id).peek(id)
 	if r == nil {
-		return nil, 0
+		return false, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.who.list()
+	return r.who.has(u)
 }

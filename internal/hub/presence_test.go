@@ -119,9 +119,7 @@ func TestPresenceOfOneNode(t *testing.T) {
 		w.attach("r", "bob", chat.AttachHead, bob2)
 		w.sleep(second)
 		ann.wants(t, told([]string{"bob"}, nil, 2, ""))
-		if us, n := w.hub.Here("r"); n != 2 || len(us) != 2 || us[1] != user("bob") {
-			t.Errorf("Here: %v %d", us, n)
-		}
+		w.isHere(t, "r", map[chat.UserID]string{"ann": "here", "bob": "here", "cat": "away"})
 		w.hub.Detach("r", bob)
 		w.sleep(second)
 		ann.wants(t)
@@ -135,9 +133,7 @@ func TestPresenceOfOneNode(t *testing.T) {
 		if n := p.count("r", "n1"); n != -1 {
 			t.Errorf("the entry of an empty room counts %d", n)
 		}
-		if us, n := w.hub.Here("closed"); us != nil || n != 0 {
-			t.Errorf("Here of a room that is not open: %v %d", us, n)
-		}
+		w.isHere(t, "closed", map[chat.UserID]string{"ann": "not known"})
 	})
 }
 
@@ -164,9 +160,6 @@ func TestPresenceOfOtherNodes(t *testing.T) {
 		_ = other.Put(context.Background(), chat.Here{Room: "r", Node: "n2", Count: 300})
 		w.sleep(second)
 		ann.wants(t, told(nil, nil, 301, ""))
-		if us, n := w.hub.Here("r"); len(us) != 0 || n != 301 {
-			t.Errorf("Here: %v %d", us, n)
-		}
 		put(user("bob"))
 		w.sleep(second)
 		ann.wants(t, told([]string{"ann", "bob"}, nil, 2, "")) // names again: all of them
