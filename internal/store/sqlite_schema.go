@@ -104,6 +104,27 @@ func mendIndexes(ctx context.Context, tx *sql.Tx) error {
 	return tx.Commit()
 }
 
+// stamped reads the schema version that stands in the file; a newer one, or another program's file, is refused.
+func stamped(ctx context.Context, tx *sql.Tx) (version int, err error) {
+	var app, tables int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return 0, err
+	}
+	if err := tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+		return 0, err
+	}
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return 0, err
+	}
+	switch {
+	case app != applicationID && (app != 0 || version != 0 || tables != 0):
+		return version, errForeign
+	case version > schemaVersion:
+		return version, newerSchema{version}
+	}
+	return version, nil
+}
+
 // migrate brings the file to schemaVersion, in one transaction; a newer one, or another program's file, is refused.
 func migrate(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
@@ -111,21 +132,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer tx.Rollback() // after a commit it does nothing
-	var version, app, tables int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	if err := tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
-		return err
-	}
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return err
-	}
+	version, err := stamped(ctx, tx)
 	switch {
-	case app != applicationID && (app != 0 || version != 0 || tables != 0):
-		return errForeign
-	case version > schemaVersion:
-		return newerSchema{version}
+	case err != nil:
+		return err
 	case version == schemaVersion:
 		return mendIndexes(ctx, tx)
 	}
