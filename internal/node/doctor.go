@@ -130,17 +130,38 @@ func lookAtBus(ctx context.Context, c config.Config) (string, []doctor.Finding) 
 	return doctor.Count(len(r.Client().Nodes()), "node", "nodes"), out
 }
 
+// lookAtSQLite looks at a store on this machine; one that was never made is no fault.
+func lookAtSQLite(ctx context.Context, path string) (string, []doctor.Finding) {
+	r, err := store.CheckSQLite(ctx, path)
+	if err != nil {
+		return "", grave(err.Error(), "Look whether this user may read and write the file and its folder, and whether the disk is full; else restore it from a backup.")
+	}
+	var seen []string
+	switch {
+	case !r.Made:
+		return "not made yet: the first start makes it", nil
+	case r.Schema == 0 && r.Later == "":
+		return "empty: the first start fills it", nil
+	case r.Old:
+		seen = append(seen, fmt.Sprintf("schema %d: the next start brings it up to date", r.Schema))
+	case r.Schema != 0:
+		seen = append(seen, fmt.Sprintf("schema %d", r.Schema))
+	}
+	if r.Store != "" {
+		seen = append(seen, fmt.Sprintf("store %q", r.Store))
+	}
+	if r.Log != "" {
+		seen = append(seen, "of the log "+r.Log)
+	}
+	if r.Later != "" {
+		seen = append(seen, r.Later)
+	}
+	return strings.Join(seen, ", "), nil
+}
+
 func lookAtStore(ctx context.Context, c config.Config, ahead time.Duration) (string, []doctor.Finding) {
 	if c.Store.Scheme == "sqlite" {
-		if _, err := os.Stat(c.Store.Rest); err != nil {
-			return "not made yet: the first start makes it", nil
-		}
-		db, err := store.OpenSQLite(ctx, c.Store.Rest)
-		if err != nil {
-			return "", grave(err.Error(), "Look whether this user may read and write the file and its folder, and whether the disk is full; else restore it from a backup.")
-		}
-		defer db.Close()
-		return "", nil
+		return lookAtSQLite(ctx, c.Store.Rest)
 	}
 	o, err := store.ParseMongo(c.Store.Full())
 	if err != nil {
