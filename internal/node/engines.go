@@ -109,10 +109,23 @@ func (e *engines) openStore(ctx context.Context, c config.Config, logger *slog.L
 	}
 	st, err := e.store.State(ctx)
 	if e.storeName = st.Store; e.storeName == "" { // it does not answer now: its address names it as well as can be
-		e.storeName = filepath.Base(c.Store.Rest)
+		e.storeName = nameByAddress(c.Store)
 		logger.Warn("the store does not answer at the start", "store", c.Store.String(), "error", err)
 	}
 	return nil
+}
+
+// nameByAddress names a store that does not answer: by its file, or by its database. Others read that name, in Redis and in the name of a
+// consumer group, so that nothing else of the address may be in it: it has the credentials.
+func nameByAddress(a config.Address) string {
+	if a.Scheme == "sqlite" {
+		return filepath.Base(a.Rest)
+	}
+	o, err := store.ParseMongo(a.Full())
+	if err != nil {
+		return "store"
+	}
+	return o.Database
 }
 
 func (e *engines) openBus(ctx context.Context, c config.Config, logger *slog.Logger) error {
