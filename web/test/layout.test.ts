@@ -77,15 +77,40 @@ test('presence: who is here, who left, counts alone above 200, and typing that e
   people.types(ann, true);
   people.types(ann, true);
   assert.deepEqual(people.typing.map((one) => one.id), ['ann']);
-  people.presence({ roomId: 'r', left: [ann], count: 1, stale: true });
+  people.presence({ roomId: 'r', left: [ann], count: 1 });
   assert.equal(people.members.get('ann')?.here, false);
   assert.deepEqual(people.typing, []);
-  assert.ok(people.stale);
   people.presence({ roomId: 'r', count: 4321 });
   assert.equal(people.here, 4321);
   assert.equal(people.added(ann), false);
   people.removed('ann');
   assert.equal(people.added(ann), true);
+});
+
+test('who is not known to be here or away is neither', () => {
+  const people = new People();
+  const bo = { id: 'bo', name: 'Bo', guest: false };
+  const cy = { id: 'cy', name: 'Cy', guest: false };
+  const said = (): unknown[] => ['me', 'ann', 'bo', 'cy'].map((id) => people.members.get(id)?.here);
+  people.first({ members: [{ ...me, here: true }, { ...ann, here: true }, { ...bo, here: false }, cy] });
+  assert.deepEqual(said(), [true, true, false, undefined]);
+  people.presence({ roomId: 'r', count: 3 });
+  assert.deepEqual(said(), [true, true, false, undefined], 'one is here of whom nothing is known');
+  people.presence({ roomId: 'r', left: [], joined: [], count: 2 });
+  assert.deepEqual(said(), [true, true, false, false], 'all who are here are known, so that the rest is away');
+  people.presence({ roomId: 'r', left: [ann], count: 1, stale: true });
+  assert.ok(people.stale);
+  assert.deepEqual(said(), [true, undefined, undefined, undefined], 'they may be on another node');
+  people.presence({ roomId: 'r', joined: [ann], count: 2 });
+  assert.deepEqual(said(), [true, true, false, false]);
+  people.presence({ roomId: 'r', joined: [], left: [], count: 201 });
+  assert.deepEqual(said(), [undefined, undefined, undefined, undefined], 'who comes and goes is not told any more');
+  assert.equal(people.here, 201);
+  people.first({ members: [{ ...me, here: true }, ann, bo] });
+  assert.equal(people.added(cy), true);
+  assert.deepEqual(said(), [true, undefined, undefined, undefined]);
+  people.presence({ roomId: 'r', joined: [me, bo], left: [], count: 2 });
+  assert.deepEqual(said(), [true, false, true, false], 'names again: all of them');
 });
 
 test('read marks: kept, never going back; a first visit has nothing unread', () => {

@@ -88,20 +88,83 @@ test('a final refusal fails the message with a reason; the next one goes on; ret
   assert.deepEqual(keep.keys('out/'), []);
 });
 
-test('after two minutes of refusals it fails instead of trying for ever', async () => {
+test('an outage of ten minutes, with a reload in it, fails nothing and keeps the order', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
-    const { outbox, answer, time } = setUp();
-    outbox.connected();
-    outbox.add('a', 'me', '1');
-    for (let i = 0; i < 40 && outbox.of('a')[0]!.state === 'pending'; i++) {
-      await answer(refusal('unavailable'));
-      time.now += 15_000;
-      mock.timers.tick(15_000);
-      await settle();
+    const keep = memory();
+    const codes = ['unavailable', 'overloaded', 'rate_limited', 'unknown', 'offline'];
+    let page = setUp(keep);
+    page.outbox.connected();
+    const ids = ['1', '2', '3'].map((text) => page.outbox.add('a', 'me', text)!.clientId); // within one millisecond
+    let now = page.time.now;
+    for (let minute = 0, n = 0; minute < 10; minute++) {
+      if (minute === 5) {
+        page.outbox.disconnected();
+        page = setUp(keep);
+        page.time.now = now;
+        page.outbox.restore('me');
+        page.outbox.connected();
+        ids.push(page.outbox.add('a', 'me', '4')!.clientId);
+      }
+      for (let i = 0; i < 4; i++) {
+        await page.answer(refusal(codes[n++ % codes.length]!));
+        page.time.now = now += 15_000;
+        mock.timers.tick(15_000);
+        await settle();
+      }
+      assert.ok(page.outbox.of('a').every((entry) => entry.state === 'pending'), `minute ${minute}`);
+      assert.ok(page.texts().every((text) => text === '1'), 'nothing overtakes the first');
     }
-    assert.equal(outbox.of('a')[0]!.state, 'failed');
-    assert.ok(time.now < 300_000);
+    page.tried.length = 0;
+    page.outbox.retry(ids[0]!); // by hand, while a try is under way: no second one beside it
+    for (const _ of ids) await page.answer(yes());
+    assert.deepEqual(page.tried.map((entry) => entry.clientId), ids.slice(1));
+    assert.deepEqual(page.outbox.of('a').map((entry) => [entry.clientId, entry.state]), ids.map((id) => [id, 'acked']));
+    assert.deepEqual(keep.keys('out/'), []);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('a final refusal fails that message alone, whatever its code, also in an outage', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    for (const code of ['invalid', 'too_large', 'forbidden', 'not_found', 'conflict', 'internal', 'of another time']) {
+      const { outbox, answer, texts } = setUp();
+      outbox.connected();
+      for (const text of ['1', '2', '3']) outbox.add('a', 'me', text);
+      await answer(refusal('unavailable', 1000));
+      mock.timers.tick(1000);
+      await settle();
+      await answer(refusal(code));
+      await answer(yes());
+      await answer(yes());
+      assert.deepEqual(texts(), ['1', '1', '2', '3'], code);
+      assert.deepEqual(outbox.of('a').map((entry) => entry.state), ['failed', 'acked', 'acked'], code);
+      assert.ok(outbox.of('a')[0]!.reason, code);
+    }
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('who can wait no longer tries at once, or takes the message away; the next one goes on', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { outbox, answer, texts } = setUp();
+    outbox.connected();
+    const first = outbox.add('a', 'me', '1')!;
+    outbox.add('a', 'me', '2');
+    await answer(refusal('unavailable', 60_000));
+    outbox.retry(first.clientId);
+    await settle();
+    assert.deepEqual(texts(), ['1', '1']);
+    await answer(refusal('unavailable', 60_000));
+    outbox.discard(first.clientId);
+    await settle();
+    assert.deepEqual(texts(), ['1', '1', '2']);
+    await answer(yes());
+    assert.deepEqual(outbox.of('a').map((entry) => entry.text), ['2']);
   } finally {
     mock.timers.reset();
   }

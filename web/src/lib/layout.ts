@@ -11,6 +11,8 @@ export interface MessageItem {
   seq: number; id?: string; replyTo?: string; deleted?: boolean;
   state: 'sent' | 'pending' | 'failed';
   reason?: string; hopeless?: boolean; clientId?: string;
+  /** When it was written, by this computer's clock, if it is not sent. */
+  written?: number;
 }
 export interface DayItem { kind: 'day'; key: string; at: number }
 export interface NewItem { kind: 'new'; key: string }
@@ -80,7 +82,7 @@ function ofRow(row: Extract<Row, { kind: 'message' }>): MessageItem {
 /** An unsent message is never older than what stands above it, whatever this computer's clock says. */
 function ofEntry(entry: Entry, key: string, me: User, after: number | undefined): MessageItem {
   return {
-    kind: 'message', key, user: me, text: entry.text, at: Math.max(entry.at, after ?? 0), head: true, seq: 0, clientId: entry.clientId,
+    kind: 'message', key, user: me, text: entry.text, at: Math.max(entry.at, after ?? 0), head: true, seq: 0, clientId: entry.clientId, written: entry.at,
     state: entry.state === 'acked' ? 'sent' : entry.state,
     ...(entry.replyTo ? { replyTo: entry.replyTo } : {}), ...(entry.reason ? { reason: entry.reason } : {}), ...(entry.hopeless ? { hopeless: true } : {}),
   };

@@ -1,10 +1,11 @@
 // Messages of one's own that the server has not confirmed yet. Each is kept in the browser until it is acked or discarded, so that a
-// reload loses nothing; each is sent under one clientId however often; those of one room go out one after the other.
+// reload loses nothing; each is sent under one clientId however often; those of one room go out one after the other. What a passing refusal
+// or a lost connection holds up waits as long as it takes, and what was written later waits behind it: only a final refusal fails a message.
 import { inWords, mayRetry, type Answer, type Message, type Refusal } from './protocol';
 import { readJSON, type Keep } from './storage';
 import { uuidv7 } from './uuidv7';
 
-/** pending: waiting or on its way. failed: given up, with a reason. acked: durable; its own event has not been seen yet. */
+/** pending: waiting or on its way. failed: refused for good, with a reason. acked: durable; its own event has not been seen yet. */
 export type State = 'pending' | 'failed' | 'acked';
 
 export interface Entry {
@@ -23,10 +24,11 @@ export type Send = (entry: Entry) => Promise<Answer<Sent>>;
 
 /** MAX_ENTRIES bounds what may wait; the composer refuses more. */
 export const MAX_ENTRIES = 200;
-const GIVE_UP_MS = 120_000;
+/** LONG_WAIT_MS after it was written a message that still waits offers to be sent at once, or to be discarded. */
+export const LONG_WAIT_MS = 120_000;
 const PREFIX = 'out/';
 
-interface Lane { busy: boolean; tries: number; since: number; timer?: ReturnType<typeof setTimeout> }
+interface Lane { busy: boolean; tries: number; timer?: ReturnType<typeof setTimeout> }
 
 export class Outbox {
   entries = $state.raw<Entry[]>([]);
@@ -59,7 +61,9 @@ export class Outbox {
   /** add queues a text and gives its entry, or undefined when too much is waiting. */
   add(roomId: string, userId: string, text: string, replyTo?: string): Entry | undefined {
     if (this.entries.length >= MAX_ENTRIES) return undefined;
-    const entry: Entry = { clientId: uuidv7(), roomId, userId, text, at: this.#now(), state: 'pending', ...(replyTo ? { replyTo } : {}) };
+    // Later than all that wait, also within one millisecond or after the clock was put back: restore goes by it.
+    const at = this.entries.reduce((last, one) => (one.state === 'acked' ? last : Math.max(last, one.at + 1)), this.#now());
+    const entry: Entry = { clientId: uuidv7(), roomId, userId, text, at, state: 'pending', ...(replyTo ? { replyTo } : {}) };
     this.entries = [...this.entries, entry];
     this.#save(entry);
     void this.#pump(roomId);
@@ -77,15 +81,19 @@ export class Outbox {
     for (const lane of this.#lanes.values()) clearTimeout(lane.timer);
   }
 
-  /** retry sends a failed entry again, under the clientId it has. It goes to its old place among those that wait. */
+  /** retry sends a failed entry again, or one that waits without waiting longer, under the clientId it has and in its old place. */
   retry(clientId: string): void {
     const entry = this.#change(clientId, { state: 'pending', reason: undefined, hopeless: undefined });
     if (entry) this.#hurry(entry.roomId);
   }
 
+  /** discard forgets an entry. Those that waited behind it go on. */
   discard(clientId: string): void {
-    this.entries = this.entries.filter((entry) => entry.clientId !== clientId);
+    const gone = this.entries.find((entry) => entry.clientId === clientId);
+    const held = gone && gone === this.#next(gone.roomId);
+    this.entries = this.entries.filter((entry) => entry !== gone);
     this.#keep.remove(PREFIX + clientId);
+    if (held) this.#hurry(gone.roomId);
   }
 
   /** seen is told of every message that came, live or from history: one's own is confirmed by it. */
@@ -112,14 +120,13 @@ export class Outbox {
     clearTimeout(lane.timer);
     lane.timer = undefined;
     lane.tries = 0;
-    lane.since = 0;
     void this.#pump(roomId);
   }
 
   async #pump(roomId: string): Promise<void> {
     const lane = this.#lane(roomId);
     while (this.#open && !lane.busy && lane.timer === undefined) {
-      const entry = this.entries.find((one) => one.roomId === roomId && one.state === 'pending');
+      const entry = this.#next(roomId);
       if (!entry) return;
       lane.busy = true;
       const answer = await this.#send(entry);
@@ -129,9 +136,12 @@ export class Outbox {
     }
   }
 
+  #next(roomId: string): Entry | undefined {
+    return this.entries.find((entry) => entry.roomId === roomId && entry.state === 'pending');
+  }
+
   #acked(entry: Entry, sent: Sent, lane: Lane): void {
     lane.tries = 0;
-    lane.since = 0;
     this.#keep.remove(PREFIX + entry.clientId);
     const change: Partial<Entry> = { state: 'acked', id: sent.id, at: sent.at, reason: undefined };
     if (sent.seq !== undefined) change.seq = sent.seq;
@@ -147,12 +157,6 @@ export class Outbox {
       if (this.#open) this.#later(entry.roomId, lane, 1000);
       return; // connected() takes it up again
     }
-    lane.since ||= this.#now();
-    if (this.#now() - lane.since >= GIVE_UP_MS) {
-      lane.since = 0;
-      this.#change(entry.clientId, { state: 'failed', reason: inWords(error) });
-      return;
-    }
     this.#change(entry.clientId, { reason: inWords(error) });
     const wait = Math.max(error.retryAfterMs ?? 0, Math.min(15_000, 500 * 2 ** lane.tries++));
     this.#later(entry.roomId, lane, Math.min(wait, 60_000));
@@ -167,7 +171,7 @@ export class Outbox {
 
   #lane(roomId: string): Lane {
     let lane = this.#lanes.get(roomId);
-    if (!lane) this.#lanes.set(roomId, (lane = { busy: false, tries: 0, since: 0 }));
+    if (!lane) this.#lanes.set(roomId, (lane = { busy: false, tries: 0 }));
     return lane;
   }
 

@@ -5,6 +5,8 @@ import type { Member, MemberPage, Presence, User } from './protocol';
 const TYPING_MS = 6000;
 const MAX_MEMBERS = 2000;
 const MAX_TYPING = 20;
+/** Above this many who are here, presence tells only their number. */
+const MAX_NAMED = 200;
 
 export class People {
   /** Known members by id: those of the pages that were loaded, and those heard of since. */
@@ -22,7 +24,7 @@ export class People {
 
   /** first takes the first page: everything known before is replaced by it. */
   first(page: { members: Member[]; cursor?: string }): void {
-    this.members = new Map(page.members.map((member) => [member.id, member]));
+    this.members = this.#counted(new Map(page.members.map((member) => [member.id, member])));
     this.cursor = page.cursor;
     this.loaded = true;
   }
@@ -30,15 +32,17 @@ export class People {
   more(page: MemberPage): void {
     const all = new Map(this.members);
     for (const member of page.members) if (all.size < MAX_MEMBERS) all.set(member.id, member);
-    this.members = all;
+    this.members = this.#counted(all);
     this.cursor = all.size < MAX_MEMBERS ? page.cursor : undefined;
   }
 
-  /** presence takes who came and went. Above 200 members it brings the count alone. */
+  /**
+   * presence takes who came and went. Above 200 it brings the count alone, and what was known of each counts no more; while it is stale
+   * whoever is not on this node may be on another.
+   */
   presence(event: Presence): void {
     this.hereCount = event.count;
     this.stale = event.stale === true;
-    if (!event.joined?.length && !event.left?.length) return;
     const all = new Map(this.members);
     for (const user of event.joined ?? []) if (all.has(user.id) || all.size < MAX_MEMBERS) all.set(user.id, { ...user, here: true });
     for (const user of event.left ?? []) {
@@ -46,13 +50,22 @@ export class People {
       if (known) all.set(user.id, { ...known, here: false });
       this.types(user, false);
     }
-    this.members = all;
+    if (event.count > MAX_NAMED) forget(all, () => true);
+    else if (this.stale) forget(all, (member) => member.here === false);
+    this.members = this.#counted(all);
+  }
+
+  /** #counted adds what the count tells: where as many are known to be here as there are, all others are away. */
+  #counted(all: Map<string, Member>): Map<string, Member> {
+    if (this.hereCount < 0 || this.stale || inSight(all) !== this.hereCount) return all;
+    for (const [id, member] of all) if (member.here === undefined) all.set(id, { ...member, here: false });
+    return all;
   }
 
   /** added and removed follow the records of the room. added is false for who was known as a member already. */
   added(user: User): boolean {
     if (this.members.has(user.id)) return false;
-    if (this.members.size < MAX_MEMBERS) this.members = new Map(this.members).set(user.id, { ...user, here: false });
+    if (this.members.size < MAX_MEMBERS) this.members = this.#counted(new Map(this.members).set(user.id, user));
     return true;
   }
 
@@ -77,9 +90,22 @@ export class People {
   }
 
   get here(): number {
-    if (this.hereCount >= 0) return this.hereCount;
-    let count = 0;
-    for (const member of this.members.values()) if (member.here) count++;
-    return count;
+    return this.hereCount >= 0 ? this.hereCount : inSight(this.members);
+  }
+}
+
+/** inSight counts those who are known to be here. */
+function inSight(members: ReadonlyMap<string, Member>): number {
+  let count = 0;
+  for (const member of members.values()) if (member.here) count++;
+  return count;
+}
+
+/** forget takes away of some members whether they are here. */
+function forget(all: Map<string, Member>, which: (member: Member) => boolean): void {
+  for (const [id, member] of all) {
+    if (member.here === undefined || !which(member)) continue;
+    const { here: _, ...rest } = member;
+    all.set(id, rest);
   }
 }

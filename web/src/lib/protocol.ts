@@ -1,7 +1,8 @@
 // The words of docs/protocol.md as types: what the server says, what it is asked.
 
 export interface User { id: string; name: string; guest: boolean }
-export interface Member extends User { here: boolean }
+/** here is left out where it is not known. */
+export interface Member extends User { here?: boolean }
 export interface Room { id: string; name: string; topic?: string; private: boolean; owner: string; createdAt: number; members: number }
 export type Membership = 'joined' | 'invited' | 'none';
 export interface ListedRoom extends Room { state?: string }
