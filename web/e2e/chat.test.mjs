@@ -117,6 +117,37 @@ test('passing refusals and a lost answer are tried again by themselves, in order
   await ann.close();
 });
 
+test('a long outage fails nothing: also after a reload it is still trying, and Retry and Discard are there', async () => {
+  const wire = new Wire();
+  let down = true;
+  const sent = [];
+  wire.toServer = ({ name, payload, ack }) => {
+    if (name !== 'message:send') return true;
+    if (!down) return sent.push(payload.text);
+    wire.answer(ack, { ok: false, error: { code: 'unavailable', message: '', retryAfterMs: 60_000 } });
+    return false;
+  };
+  const ann = await Person.enter(browser, server.url, 'Ann', { prepare: wire.prepare });
+  for (const n of [1, 2, 3]) await ann.say(`Stuck ${n}`);
+  await ann.said('Stuck 1').getByText('Not sent yet.').waitFor();
+  await ann.page.evaluate(() => {
+    for (const [key, text] of Object.entries(localStorage)) {
+      if (key.includes(':out/')) localStorage.setItem(key, JSON.stringify({ ...JSON.parse(text), at: JSON.parse(text).at - 600_000 }));
+    }
+  });
+  await ann.page.reload();
+  await ann.connected();
+  for (const n of [1, 2, 3]) await ann.said(`Stuck ${n}`).getByText('Still trying.').waitFor();
+  assert.equal(await ann.said('Stuck 1').getAttribute('data-state'), 'pending');
+  await ann.said('Stuck 2').getByRole('button', { name: 'Discard' }).click();
+  await until('it is gone', async () => (await ann.said('Stuck 2').count()) === 0);
+  down = false;
+  await ann.said('Stuck 1').getByRole('button', { name: 'Retry' }).click();
+  await until('both are sent', async () => (await ann.page.locator('[data-state="pending"]').count()) === 0);
+  assert.deepEqual(sent, ['Stuck 1', 'Stuck 3']);
+  await ann.close();
+});
+
 test('after a restart of the server: the same guest, the history, and what was said meanwhile, once', async () => {
   const ann = await Person.enter(browser, server.url, 'Ann of before');
   const bo = await Person.enter(browser, server.url, 'Bo');
