@@ -31,7 +31,8 @@ const checkRounds = 3
 
 // CheckSQLite looks at the store in the file at path for `hubbub doctor`, and changes nothing: no schema, no mode, and no file beside it
 // is made. The error is OpenSQLite's sentence, when no node could use it. What only a write would find out is not found: a disk that is
-// full, a file system without shared memory, a lock that is held for writing. It is not for the process that has the store open.
+// full, a file system without shared memory, a lock that is held for writing. It is not for the process that has the store open. A node that
+// ends between the look for its files and their opening, within microseconds, may leave an empty write-ahead log, which harms nothing.
 func CheckSQLite(ctx context.Context, path string) (SQLiteReport, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -42,7 +43,7 @@ func CheckSQLite(ctx context.Context, path string) (SQLiteReport, error) {
 	case err == nil && info.IsDir():
 		err = &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
 	case err == nil:
-		err = mayWrite(path)
+		err = mayWrite(path, info)
 	}
 	if err != nil {
 		return SQLiteReport{Made: true}, openError(path, err)
@@ -65,8 +66,12 @@ func CheckSQLite(ctx context.Context, path string) (SQLiteReport, error) {
 	}
 }
 
-// mayWrite says whether this user may write the file, and make those that SQLite puts beside it. It asks the system and tries nothing.
-func mayWrite(path string) error {
+// mayWrite says whether this user may write the file and set its mode, and make those that SQLite puts beside it. It asks the system and
+// tries nothing.
+func mayWrite(path string, info fs.FileInfo) error {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("it belongs to the user with the number %d: %w", st.Uid, fs.ErrPermission)
+	}
 	if err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK|unix.W_OK, unix.AT_EACCESS); err != nil {
 		return err
 	}
