@@ -27,7 +27,7 @@ const outgoing = '/proc/sys/net/ipv4/ip_local_port_range';
 async function freePort() {
   const from = Number(/^\d+/.exec(existsSync(outgoing) ? readFileSync(outgoing, 'utf8') : '32768')[0]);
   for (;;) {
-    const port = from > 12000 ? 11000 + Math.floor(Math.random() * (from - 11000)) : 0;
+    const port = from > 11000 ? 10000 + Math.floor(Math.random() * (from - 10000)) : 0;
     const found = await new Promise((resolve) => {
       const socket = createServer().once('error', () => resolve(0)).listen(port, '127.0.0.1', () => {
         const { port } = socket.address();
