@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,44 +11,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hubbub-chat/hubbub/internal/enginetest"
 )
 
 // asDoctor makes TestDoctorBesideANodeChangesNothing the doctor of that data directory; the node's address stands behind a space.
 const asDoctor = "HUBBUB_TEST_DOCTOR"
 
-// files gives all that a data directory holds: names, sizes, modes, times and bytes.
-func files(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		var data []byte
-		if info.Mode().IsRegular() {
-			if data, err = os.ReadFile(path); err != nil {
-				return err
-			}
-		}
-		all[path] = fmt.Sprint(info.Size(), info.Mode(), info.ModTime().UnixNano(), string(data))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
 // examineStill is examine, and fails the test if anything in the data directory has changed for it.
 func examineStill(t *testing.T, data, listen string) (report string, grave, slight int) {
 	t.Helper()
-	before := files(t, data)
+	before := enginetest.Files(t, data)
 	report, grave, slight = examine(t, "--data", data, "--listen", listen)
-	after := files(t, data)
+	after := enginetest.Files(t, data)
 	for name := range after {
 		if before[name] != after[name] {
 			t.Errorf("the look changed %s", name)

@@ -11,42 +11,16 @@ import (
 	"testing"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/enginetest"
 	"github.com/hubbub-chat/hubbub/internal/store"
 )
-
-// files gives all that a folder holds: names, sizes, modes, times and bytes.
-func files(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		var data []byte
-		if info.Mode().IsRegular() {
-			if data, err = os.ReadFile(path); err != nil {
-				return err
-			}
-		}
-		all[path] = fmt.Sprint(info.Size(), info.Mode(), info.ModTime().UnixNano(), string(data))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
 
 // looked is CheckSQLite, and fails the test if a file has changed for it.
 func looked(t *testing.T, dir, path string) (store.SQLiteReport, error) {
 	t.Helper()
-	before := files(t, dir)
+	before := enginetest.Files(t, dir)
 	r, err := store.CheckSQLite(t.Context(), path)
-	after := files(t, dir)
+	after := enginetest.Files(t, dir)
 	for name := range after {
 		if before[name] != after[name] {
 			t.Errorf("the look changed %s", name)
