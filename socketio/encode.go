@@ -20,14 +20,27 @@ type Value struct {
 // EncodeEvent makes a frame of an event for any number of sockets of the namespace. The arguments are ready JSON values, which are
 // not checked. The name must not be a reserved one, such as "connect".
 func EncodeEvent(namespace, name string, args ...[]byte) *engineio.Frame {
-	size := len(namespace) + len(name) + 8
+	return encodeReady(packet.SocketEvent, namespace, "", &name, args)
+}
+
+// encodeReady makes a frame of an event (name not nil) or of an answer, of ready JSON values.
+func encodeReady(t packet.SocketType, namespace, id string, name *string, args [][]byte) *engineio.Frame {
+	size := len(namespace) + len(id) + 8
+	if name != nil {
+		size += len(*name)
+	}
 	for _, a := range args {
 		size += len(a) + 1
 	}
-	b := packet.AppendSocketHeader(make([]byte, 0, size), packet.SocketEvent, 0, namespace, "")
-	b = packet.AppendString(append(b, '['), name)
-	for _, a := range args {
-		b = packet.AppendJSON(append(b, ','), a)
+	b := append(packet.AppendSocketHeader(make([]byte, 0, size), t, 0, namespace, id), '[')
+	if name != nil {
+		b = packet.AppendString(b, *name)
+	}
+	for i, a := range args {
+		if i > 0 || name != nil {
+			b = append(b, ',')
+		}
+		b = packet.AppendJSON(b, a)
 	}
 	return engineio.NewFrame(engineio.Message{Data: append(b, ']')})
 }

@@ -47,6 +47,17 @@ type Event struct {
 // HasAck tells whether the client waits for an answer.
 func (e *Event) HasAck() bool { return e.id != "" }
 
+// AckReady answers as Ack does, with ready JSON values, which are not checked, as EncodeEvent's are not.
+func (e *Event) AckReady(args ...[]byte) error {
+	if e.id == "" {
+		return ErrNoAck
+	}
+	if !e.acked.CompareAndSwap(false, true) {
+		return ErrAcked
+	}
+	return e.Socket.SendFrame(encodeReady(packet.SocketAck, e.Socket.ns.name, e.id, nil, args))
+}
+
 // Ack answers the event, at most once, from any goroutine. Errors: ErrNoAck, ErrAcked, ErrNotConnected, and those of encoding,
 // after which the event still wants its answer.
 func (e *Event) Ack(args ...any) error {

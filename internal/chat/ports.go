@@ -124,7 +124,11 @@ type Range struct {
 	After  Seq  // rows above it, the oldest of them (AfterStart asks for those from the very first on)
 	Around Seq  // half of them at or below it, half above
 	All    bool // every kind of row; else only messages and tombstones
+	Bytes  int  // of rows that are enough: what has as many may end there, with HasMore (or Newer) set; 0: only the limit counts
 }
+
+// Enough says whether rows of so many bytes are all that is wanted.
+func (r Range) Enough(bytes int) bool { return r.Bytes > 0 && bytes >= r.Bytes }
 
 // AfterStart is Range.After for "from the room's first row on".
 const AfterStart Seq = -1

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"sync/atomic"
 	"time"
 
@@ -75,11 +74,15 @@ func (r *reply) wanted(code chat.Code) bool {
 }
 
 // ack sends an encoded answer. An error means that the socket is gone: it will ask again.
-func (r *reply) ack(body []byte) { _ = r.ev.Ack(json.RawMessage(body)) }
+func (r *reply) ack(body []byte) { _ = r.ev.AckReady(body) }
 
 // long answers with much data, once the socket has taken most of what it was given.
 func (r *reply) long(ctx context.Context, data any) {
-	body := marshal(answerBody{OK: true, Data: data})
+	r.longReady(ctx, marshal(answerBody{OK: true, Data: data}))
+}
+
+// longReady is long with an answer that is encoded.
+func (r *reply) longReady(ctx context.Context, body []byte) {
 	if err := r.c.grant(ctx, len(body)); err != nil {
 		r.fail(chat.ErrOverloaded)
 		return
@@ -88,45 +91,4 @@ func (r *reply) long(ctx context.Context, data any) {
 	if r.wanted("") {
 		r.ack(body)
 	}
-}
-
-// messagePage is a run of messages in an answer.
-type messagePage struct {
-	Messages []json.RawMessage `json:"messages"`
-	HasMore  bool              `json:"hasMore"`
-	Newer    bool              `json:"newer"`
-	AsOf     chat.Seq          `json:"asOf"`
-	Gap      *gapBody          `json:"gap,omitempty"`
-}
-
-// pageOf makes a page as clients see it, of at most so many bytes of messages but at least one: the others are as if the limit had
-// been lower. It is shortened at the end that the reader gets to by asking on.
-func pageOf(p chat.Page, r chat.Range, most int) messagePage {
-	out := messagePage{HasMore: p.HasMore, Newer: p.Newer, AsOf: p.AsOf}
-	if p.Gap != nil {
-		g := gapJSON(*p.Gap)
-		out.Gap = &g
-	}
-	total := 0
-	for _, row := range p.Rows {
-		total += row.Size()
-	}
-	rows := p.Rows
-	for len(rows) > 1 && total > most {
-		last := rows[len(rows)-1]
-		switch {
-		case r.After != 0:
-			total, rows, out.HasMore = total-last.Size(), rows[:len(rows)-1], true
-		case r.Around != 0 && last.Seq-r.Around > r.Around-rows[0].Seq:
-			total, rows, out.Newer = total-last.Size(), rows[:len(rows)-1], true
-		default:
-			total, rows, out.HasMore = total-rows[0].Size(), rows[1:], true
-		}
-	}
-	out.Newer = out.Newer || r.After != 0 && out.HasMore // asked with after it is the same
-	out.Messages = make([]json.RawMessage, len(rows))
-	for i, row := range rows {
-		out.Messages[i] = chat.AppendEvent(nil, chat.Shown(row))
-	}
-	return out
 }

@@ -7,13 +7,6 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
-// entered is the answer to room:join and room:open.
-type entered struct {
-	Room    chat.Room      `json:"room"`
-	Members []chat.Present `json:"members"`
-	messagePage
-}
-
 // firstMembers is how many members such an answer names.
 const firstMembers = 100
 
@@ -133,15 +126,14 @@ func (c *conn) welcome(ctx context.Context, r *reply, sub *subscription, at chat
 	}
 	defer done()
 	room := at.View.Room()
-	out := entered{Room: room, Members: c.g.cfg.Service.MembersOf(at.View, "", firstMembers).Members}
-	p, err := c.g.cfg.Service.Messages(ctx, c.who.User.ID, room.ID, chat.Range{}, limit)
+	members := c.g.cfg.Service.MembersOf(at.View, "", firstMembers).Members
+	newest := chat.Range{Before: at.AsOf + 1, Bytes: c.g.cfg.Limits.PageBytes} // what lies above comes live
+	p, err := c.g.cfg.Service.Messages(ctx, c.who.User.ID, room.ID, newest, limit)
 	if err != nil { // live is whole; history is not to be had, and the answer says so
 		p = chat.Page{HasMore: true, Gap: &chat.Gap{Room: room.ID, To: at.AsOf, Reason: chat.GapUnavailable}}
 	}
-	for len(p.Rows) > 0 && p.Rows[len(p.Rows)-1].Seq > at.AsOf { // those come live
-		p.Rows = p.Rows[:len(p.Rows)-1]
-	}
 	p.AsOf, p.Newer = at.AsOf, false
-	out.messagePage = pageOf(p, chat.Range{}, c.g.cfg.Limits.PageBytes)
-	r.long(ctx, out)
+	begin := append(append([]byte(`"room":`), marshal(room)...), `,"members":`...)
+	begin = append(append(begin, marshal(members)...), ',')
+	r.longReady(ctx, answerOfPage(cutPage(p, newest), begin))
 }

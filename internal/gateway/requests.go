@@ -50,12 +50,13 @@ func readMessages(f *fields, page int) action {
 			return
 		}
 		defer done()
+		rg.Bytes = c.g.cfg.Limits.PageBytes
 		p, err := c.g.cfg.Service.Messages(ctx, c.who.User.ID, room, rg, limit)
 		if err != nil {
 			r.fail(err)
 			return
 		}
-		r.long(ctx, pageOf(p, rg, c.g.cfg.Limits.PageBytes))
+		r.longReady(ctx, answerOfPage(cutPage(p, rg), nil))
 	}}
 }
 

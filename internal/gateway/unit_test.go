@@ -152,38 +152,6 @@ func TestExecutorClaim(t *testing.T) {
 	eventually(t, "idle", func() bool { e.mu.Lock(); defer e.mu.Unlock(); return len(e.queues) == 0 })
 }
 
-func TestPagesAreCutAtTheRightEnd(t *testing.T) {
-	var rows []chat.Record
-	for i := range 10 {
-		rows = append(rows, chat.Record{Seq: chat.Seq(i + 1), Kind: chat.KindMessage, Body: []byte(`{"x":"` + strings.Repeat("y", 936) + `"}`)})
-	}
-	size := rows[0].Size()
-	for name, c := range map[string]struct {
-		r              chat.Range
-		first, last    int
-		hasMore, newer bool
-	}{
-		"newest": {chat.Range{}, 7, 10, true, false},
-		"before": {chat.Range{Before: 11}, 7, 10, true, false},
-		"after":  {chat.Range{After: chat.AfterStart}, 1, 4, true, true},
-		"around": {chat.Range{Around: 5}, 4, 7, true, true},
-	} {
-		p := pageOf(chat.Page{Rows: slices.Clone(rows)}, c.r, 4*size)
-		var first, last struct{ Seq int }
-		json.Unmarshal(p.Messages[0], &first)
-		json.Unmarshal(p.Messages[len(p.Messages)-1], &last)
-		if len(p.Messages) != 4 || first.Seq != c.first || last.Seq != c.last || p.HasMore != c.hasMore || p.Newer != c.newer {
-			t.Errorf("%s: %d to %d, %+v", name, first.Seq, last.Seq, p)
-		}
-	}
-	if p := pageOf(chat.Page{Rows: rows[:2], HasMore: true}, chat.Range{After: 1}, 1<<20); !p.HasMore || !p.Newer {
-		t.Errorf("what comes after, whole: %+v", p)
-	}
-	if p := pageOf(chat.Page{Rows: rows[:1]}, chat.Range{}, 1); len(p.Messages) != 1 || p.HasMore {
-		t.Errorf("one large message: %+v", p)
-	}
-}
-
 func TestExpiryHeap(t *testing.T) {
 	var e expiry
 	base := time.Unix(1000, 0)

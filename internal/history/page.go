@@ -98,11 +98,11 @@ func layOver(p *chat.Page, over []chat.Record, r chat.Range, limit int) {
 // what is appended between the two readings is then in the lower one, or above both.
 func (h *History) around(ctx context.Context, room chat.RoomID, r chat.Range, limit int) (chat.Page, error) {
 	place := min(max(r.Around, 1), math.MaxInt64-1) // 0 and -1 would ask for something else, and the highest has no next one
-	high, err := h.Page(ctx, room, chat.Range{After: place, All: r.All}, max(limit/2, 1))
+	high, err := h.Page(ctx, room, chat.Range{After: place, All: r.All, Bytes: r.Bytes}, max(limit/2, 1))
 	if err != nil {
 		return high, err
 	}
-	low, err := h.Page(ctx, room, chat.Range{Before: place + 1, All: r.All}, (limit+1)/2)
+	low, err := h.Page(ctx, room, chat.Range{Before: place + 1, All: r.All, Bytes: r.Bytes}, (limit+1)/2)
 	if err != nil {
 		return low, err
 	}

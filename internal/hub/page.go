@@ -65,26 +65,40 @@ func (h *Hub) pageBefore(ctx context.Context, c tailCut, rg chat.Range, limit in
 		p.Newer = p.Newer || len(c.rows) > 0
 		return p, err
 	}
-	own := c.rows[max(0, end-limit):end]
-	out := chat.Page{Rows: own, HasMore: end > limit, Newer: end < len(c.rows), AsOf: c.asOf}
+	own, bytes := newest(c.rows[:end], rg, limit)
+	out := chat.Page{Rows: own, HasMore: len(own) < end, Newer: end < len(c.rows), AsOf: c.asOf}
 	if out.HasMore || c.from == 0 {
 		return out, nil
 	}
-	below, err := h.cfg.History.Page(ctx, c.room, chat.Range{Before: c.from + 1, All: rg.All}, max(limit-len(own), 1))
+	full := len(own) == limit || rg.Enough(bytes)
+	older, wanted := chat.Range{Before: c.from + 1, All: rg.All, Bytes: max(rg.Bytes-bytes, 0)}, limit-len(own)
+	if full {
+		older.Bytes, wanted = 0, 1
+	}
+	below, err := h.cfg.History.Page(ctx, c.room, older, wanted)
 	if err != nil {
 		return c.onlyTail(out, err)
 	}
-	if len(own) == limit { // it was only asked whether there is more
+	if full { // it was only asked whether there is more
 		out.HasMore = len(below.Rows) > 0 || below.HasMore
 		return out, nil
 	}
-	older := below.Rows
-	out.Rows = append(older[:len(older):len(older)], withoutCopies(own, older)...)
+	out.Rows = append(below.Rows[:len(below.Rows):len(below.Rows)], withoutCopies(own, below.Rows)...)
 	out.HasMore, out.Gap = below.HasMore, below.Gap
 	if below.AsOf < c.from && out.Gap == nil {
 		out.Gap = &chat.Gap{Room: c.room, From: below.AsOf, To: c.from, Reason: chat.GapUnavailable}
 	}
 	return out, nil
+}
+
+// newest gives the last of rows, as many as are wanted, and their bytes.
+func newest(rows []chat.Record, rg chat.Range, limit int) ([]chat.Record, int) {
+	i, bytes := len(rows), 0
+	for i > 0 && len(rows)-i < limit && !rg.Enough(bytes) {
+		i--
+		bytes += rows[i].Size()
+	}
+	return rows[i:], bytes
 }
 
 // onlyTail gives what the tail has when the history does not answer: a page that says what is missing, or else the error.

@@ -64,6 +64,38 @@ func TestPagesAreExact(t *testing.T) {
 	}
 }
 
+// A page whose bytes are enough ends there, at the right end, and is not filled up from the store.
+func TestPagesEndWhereBytesAreEnough(t *testing.T) {
+	for _, tail := range []int{5, 500} {
+		run(t, func(c *hub.Config) { c.Limits.TailRecords = tail }, func(w *world) {
+			messages(w, 20)
+			size := 0
+			for _, bytes := range []int{1, 1000, 1 << 20} {
+				for _, rg := range []chat.Range{{}, {Before: at(15)}, {Before: at(15), All: true}, {Before: at(8)}} {
+					whole, _ := w.hist.Page(context.Background(), "r", rg, 10)
+					asked := w.hist.pages
+					rg.Bytes = bytes
+					got, err := w.hub.Page(context.Background(), "r", rg, 10)
+					n := len(got.Rows)
+					if err != nil || n == 0 || n > len(whole.Rows) || words(chat.Page{Rows: got.Rows}) != words(chat.Page{Rows: whole.Rows[len(whole.Rows)-n:]}) {
+						t.Fatalf("tail %d, %+v: %s %v", tail, rg, words(got), err)
+					}
+					size = 0
+					for _, r := range got.Rows {
+						size += r.Size()
+					}
+					switch {
+					case n < len(whole.Rows) && (size < bytes || !got.HasMore), got.HasMore != (whole.HasMore || n < len(whole.Rows)), got.Newer != whole.Newer:
+						t.Errorf("tail %d, %+v: %d bytes, %s, of %s", tail, rg, size, words(got), words(whole))
+					case tail == 500 && (n > 1 && size-got.Rows[0].Size() >= bytes || w.hist.pages != asked):
+						t.Errorf("%+v: %d bytes in %d rows of the tail, and %d pages of history", rg, size, n, w.hist.pages-asked)
+					}
+				}
+			}
+		})
+	}
+}
+
 // Walking either way gives each message once, and ends with a page that says so.
 func TestWalks(t *testing.T) {
 	for _, n := range []int{0, 1, 50, 100, 101} {

@@ -22,7 +22,7 @@ func (s *Mongo) Page(ctx context.Context, room chat.RoomID, r chat.Range, limit 
 		if err != nil {
 			return err
 		}
-		q := mongoPage{s: s, ctx: ctx, room: room, w: w, all: r.All}
+		q := mongoPage{s: s, ctx: ctx, room: room, w: w, want: r}
 		p, err = q.page(r, limit)
 		return err
 	})
@@ -35,7 +35,7 @@ type mongoPage struct {
 	ctx  context.Context
 	room chat.RoomID
 	w    chat.Seq
-	all  bool
+	want chat.Range // how much of it, and which kinds
 }
 
 func (q *mongoPage) page(r chat.Range, limit int) (p chat.Page, err error) {
@@ -75,11 +75,7 @@ func (q *mongoPage) around(place chat.Seq, limit int) (p chat.Page, err error) {
 
 // below gives the newest limit rows below a place, and says whether there are more.
 func (q *mongoPage) below(place chat.Seq, limit int) ([]chat.Record, bool, error) {
-	rows, err := q.find(bson.D{{Key: "$lt", Value: int64(min(place, q.w+1))}}, -1, limit+1)
-	more := len(rows) > limit
-	if more {
-		rows = rows[:limit]
-	}
+	rows, more, err := q.find(bson.D{{Key: "$lt", Value: int64(min(place, q.w+1))}}, -1, limit)
 	slices.Reverse(rows)
 	return rows, more, err
 }
@@ -89,42 +85,46 @@ func (q *mongoPage) above(place chat.Seq, limit int) ([]chat.Record, bool, error
 	if place >= q.w {
 		return nil, false, nil
 	}
-	rows, err := q.find(bson.D{{Key: "$gt", Value: int64(place)}, {Key: "$lte", Value: int64(q.w)}}, 1, limit+1)
-	if len(rows) > limit {
-		return rows[:limit], true, err
-	}
-	return rows, false, err
+	return q.find(bson.D{{Key: "$gt", Value: int64(place)}, {Key: "$lte", Value: int64(q.w)}}, 1, limit)
 }
 
 func (q *mongoPage) anyAbove(place chat.Seq) (bool, error) {
 	if place >= q.w {
 		return false, nil
 	}
-	rows, err := q.find(bson.D{{Key: "$gt", Value: int64(place)}, {Key: "$lte", Value: int64(q.w)}}, 1, 1)
+	rows, _, err := q.find(bson.D{{Key: "$gt", Value: int64(place)}, {Key: "$lte", Value: int64(q.w)}}, 1, 1)
 	return len(rows) > 0, err
 }
 
-// find reads by one of the indexes `place` and `talk`.
-func (q *mongoPage) find(seq bson.D, order, limit int) ([]chat.Record, error) {
+// find reads by one of the indexes `place` and `talk` until it has the limit, or bytes enough, and says whether one more was there.
+func (q *mongoPage) find(seq bson.D, order, limit int) (out []chat.Record, more bool, err error) {
+	if unknowable(string(q.room)) {
+		return nil, false, nil
+	}
 	filter := bson.D{{Key: "room", Value: string(q.room)}}
-	if !q.all {
+	if !q.want.All {
 		filter = append(filter, bson.E{Key: "talk", Value: true})
 	}
 	filter = append(filter, bson.E{Key: "seq", Value: seq})
-	docs, err := q.rows(filter, bson.D{{Key: "seq", Value: order}}, limit)
-	var out []chat.Record
-	for _, d := range docs {
-		out = append(out, d.record())
+	c, err := q.s.rows.Find(q.ctx, filter, options.Find().SetSort(bson.D{{Key: "seq", Value: order}}).SetLimit(int64(limit)+1))
+	if err != nil {
+		return nil, false, err
 	}
-	return out, err
-}
-
-func (q *mongoPage) rows(filter, sort bson.D, limit int) ([]rowDoc, error) {
-	if unknowable(string(q.room)) {
-		return nil, nil
+	defer c.Close(q.ctx)
+	bytes := 0
+	for c.Next(q.ctx) {
+		if len(out) == limit || q.want.Enough(bytes) {
+			return out, true, nil
+		}
+		var d rowDoc
+		if err := c.Decode(&d); err != nil {
+			return nil, false, err
+		}
+		r := d.record()
+		out = append(out, r)
+		bytes += r.Size()
 	}
-	c, err := q.s.rows.Find(q.ctx, filter, options.Find().SetSort(sort).SetLimit(int64(limit)))
-	return all[rowDoc](q.ctx, c, err)
+	return out, false, c.Err()
 }
 
 // Changed implements chat.Messages: what is new by its seq, what was there before and has been changed since by its rev.
@@ -139,7 +139,7 @@ func (s *Mongo) Changed(ctx context.Context, room chat.RoomID, after chat.Seq, l
 		if err != nil {
 			return err
 		}
-		q := mongoPage{s: s, ctx: ctx, room: room, w: w, all: true}
+		q := mongoPage{s: s, ctx: ctx, room: room, w: w, want: chat.Range{All: true}}
 		fresh, more, err := q.above(after, limit)
 		if err != nil {
 			return err
@@ -155,9 +155,13 @@ func (s *Mongo) Changed(ctx context.Context, room chat.RoomID, after chat.Seq, l
 }
 
 func (q *mongoPage) changedBelow(after chat.Seq, limit int) ([]changed, error) {
-	docs, err := q.rows(bson.D{{Key: "room", Value: string(q.room)}, {Key: "edited", Value: true},
+	if unknowable(string(q.room)) {
+		return nil, nil
+	}
+	c, err := q.s.rows.Find(q.ctx, bson.D{{Key: "room", Value: string(q.room)}, {Key: "edited", Value: true},
 		{Key: "rev", Value: bson.D{{Key: "$gt", Value: int64(after)}, {Key: "$lte", Value: int64(q.w)}}},
-		{Key: "seq", Value: bson.D{{Key: "$lte", Value: int64(after)}}}}, bson.D{{Key: "rev", Value: 1}}, limit)
+		{Key: "seq", Value: bson.D{{Key: "$lte", Value: int64(after)}}}}, options.Find().SetSort(bson.D{{Key: "rev", Value: 1}}).SetLimit(int64(limit)))
+	docs, err := all[rowDoc](q.ctx, c, err)
 	var out []changed
 	for _, d := range docs {
 		out = append(out, changed{d.record(), chat.Seq(d.Rev)})

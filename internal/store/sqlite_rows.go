@@ -23,7 +23,7 @@ func (s *SQLite) Page(ctx context.Context, room chat.RoomID, r chat.Range, limit
 		if err != nil {
 			return err
 		}
-		q := pageQuery{ctx: ctx, tx: tx, room: room, w: w, all: r.All}
+		q := pageQuery{ctx: ctx, tx: tx, room: room, w: w, want: r}
 		p = chat.Page{AsOf: w}
 		switch {
 		case r.Around != 0:
@@ -51,12 +51,12 @@ type pageQuery struct {
 	tx   *sql.Tx
 	room chat.RoomID
 	w    chat.Seq
-	all  bool
+	want chat.Range // how much of it, and which kinds
 }
 
 // from names the index, so that a page costs its own length, however many joins lie between the messages.
 func (q *pageQuery) from() string {
-	if q.all {
+	if q.want.All {
 		return " FROM rows WHERE"
 	}
 	return " FROM rows INDEXED BY rows_talk WHERE kind IN (1, 7) AND"
@@ -64,24 +64,16 @@ func (q *pageQuery) from() string {
 
 // below gives the newest limit rows below a place, and says whether there are more.
 func (q *pageQuery) below(place chat.Seq, limit int) ([]chat.Record, bool, error) {
-	rows, err := q.rows("SELECT "+rowColumns+q.from()+" room = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+	rows, more, err := q.rows(limit, "SELECT "+rowColumns+q.from()+" room = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
 		string(q.room), int64(min(place, q.w+1)), limit+1)
-	more := len(rows) > limit
-	if more {
-		rows = rows[:limit]
-	}
 	slices.Reverse(rows)
 	return rows, more, err
 }
 
 // above gives the oldest limit rows above a place, and says whether there are more.
 func (q *pageQuery) above(place chat.Seq, limit int) ([]chat.Record, bool, error) {
-	rows, err := q.rows("SELECT "+rowColumns+q.from()+" room = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+	return q.rows(limit, "SELECT "+rowColumns+q.from()+" room = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
 		string(q.room), int64(place), int64(q.w), limit+1)
-	if len(rows) > limit {
-		return rows[:limit], true, err
-	}
-	return rows, false, err
 }
 
 func (q *pageQuery) anyAbove(place chat.Seq) (bool, error) {
@@ -107,21 +99,26 @@ func (q *pageQuery) around(p *chat.Page, place chat.Seq, limit int) error {
 	return err
 }
 
-func (q *pageQuery) rows(query string, args ...any) ([]chat.Record, error) {
+// rows reads until it has the limit, or bytes enough, and says whether one more was there.
+func (q *pageQuery) rows(limit int, query string, args ...any) (out []chat.Record, more bool, err error) {
 	rows, err := q.tx.QueryContext(q.ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer rows.Close()
-	var out []chat.Record
+	bytes := 0
 	for rows.Next() {
+		if len(out) == limit || q.want.Enough(bytes) {
+			return out, true, nil
+		}
 		r, err := scanRow(rows)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		out = append(out, r)
+		bytes += r.Size()
 	}
-	return out, rows.Err()
+	return out, false, rows.Err()
 }
 
 // Changed implements chat.Messages: what is new by its seq, what was there before and has been changed since by its rev.
@@ -136,7 +133,7 @@ func (s *SQLite) Changed(ctx context.Context, room chat.RoomID, after chat.Seq, 
 		if err != nil {
 			return err
 		}
-		q := pageQuery{ctx: ctx, tx: tx, room: room, w: w, all: true}
+		q := pageQuery{ctx: ctx, tx: tx, room: room, w: w, want: chat.Range{All: true}}
 		fresh, more, err := q.above(after, limit)
 		if err != nil {
 			return err

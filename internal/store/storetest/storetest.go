@@ -57,7 +57,7 @@ func Run(t *testing.T, h Harness) {
 		{"reopen", testReopen}, {"deadline", testDeadline},
 		{"copies", testCopies}, {"rewound", testRewound}, {"unstorable", testUnstorable}, {"partitions", testPartitions},
 		{"fold", testFold}, {"schedules", testSchedules}, {"two at once", testTwoAtOnce},
-		{"edges and walks", testEdges}, {"around", testAround}, {"rows above W", testAboveW},
+		{"edges and walks", testEdges}, {"around", testAround}, {"bytes enough", testEnough}, {"rows above W", testAboveW},
 		{"changed", testChanged}, {"by id", testByID}, {"limits", testLimits}, {"whole rows", testWholeRows},
 		{"rooms", testRoom}, {"list", testList}, {"list search", testListSearch}, {"members", testMembers},
 		{"rooms of a user", testRoomsOf}, {"memberships without a room", testNoRoom}, {"cursors", testCursors},
