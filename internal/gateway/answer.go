@@ -83,6 +83,7 @@ func (r *reply) long(ctx context.Context, data any) {
 
 // longReady is long with an answer that is encoded.
 func (r *reply) longReady(ctx context.Context, body []byte) {
+	r.c.fed(len(body))
 	if err := r.c.grant(ctx, len(body)); err != nil {
 		r.fail(chat.ErrOverloaded)
 		return

@@ -24,6 +24,7 @@ type conn struct {
 	events  *rate.Limiter
 	over    atomic.Int64 // events refused, less those taken since
 	holding atomic.Int64 // bytes that all its subscriptions hold
+	reading pacer        // of the goroutine that handles its events
 	place   int          // in the heap of expiry; -1: not there
 
 	ctx    context.Context // ends with the socket
@@ -44,6 +45,7 @@ type conn struct {
 	granted int           // bytes that long answers and replays were let go on with and have not sent yet; see grant
 	freed   chan struct{} // closed when some of it is given back; made by who waits for that
 	pages   chan struct{} // one for each page in memory; made for the first
+	feeding pacer         // of pages
 }
 
 func newConn(g *Gateway, sock *socketio.Socket, who Identity) *conn {

@@ -29,6 +29,7 @@ func (g *Gateway) onEvent(e *socketio.Event) {
 		return
 	}
 	g.counts.events.Add(1)
+	c.pace()
 	r := &reply{c: c, ev: e, due: time.Now().Add(g.cfg.Deadline)}
 	if err := c.spend(); err != nil {
 		r.fail(err)

@@ -18,12 +18,16 @@ func (c *conn) page(ctx context.Context) (done func(), err error) {
 	c.mu.Unlock()
 	select {
 	case pages <- struct{}{}:
-		return func() { <-pages }, nil
 	case <-c.ctx.Done():
 		return nil, c.ctx.Err()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	if err := c.hungry(ctx); err != nil {
+		<-pages
+		return nil, err
+	}
+	return func() { <-pages }, nil
 }
 
 // grant waits until the socket has taken most of what it was given, and n bytes more fit beside what others were let go on with: they may

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"context"
+	"time"
+)
+
+// One client's burst is not to be what all others wait for (G9): what he may do at once is a little, the rest comes at a pace.
+const (
+	eventsAtOnce = 32       // of a socket; beyond them it is read at
+	paceTimes    = 10       // times its limit
+	pagesAtOnce  = 1 << 20  // bytes of pages for a socket; beyond them it gets
+	pagesPace    = 16 << 20 // bytes a second
+)
+
+// pacer spreads what comes in bursts. The zero value is ready.
+type pacer struct {
+	spent time.Time // what was done lasts until then at the pace
+}
+
+// spend counts something that takes so long at the pace, and says how long it is to wait if so much may be done at once.
+func (p *pacer) spend(takes, atOnce time.Duration) time.Duration {
+	now := time.Now()
+	if p.spent.Before(now) {
+		p.spent = now
+	}
+	p.spent = p.spent.Add(takes)
+	return p.spent.Sub(now) - atOnce
+}
+
+// pace makes the reader of a socket wait, and so the client, while he sends faster than he ever may: his limit lets him do five seconds'
+// worth at once. Of the goroutine that handles the socket's events.
+func (c *conn) pace() {
+	each := time.Duration(float64(time.Second) / (paceTimes * c.g.cfg.Limits.EventsPerSocket))
+	if wait := c.reading.spend(each, eventsAtOnce*each); wait >= time.Millisecond { // a timer's worth
+		time.Sleep(wait)
+	}
+}
+
+// fed counts the bytes of a page against those that the socket may have.
+func (c *conn) fed(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.feeding.spend(lasts(bytes), 0)
+}
+
+// hungry waits until the socket may have a page.
+func (c *conn) hungry(ctx context.Context) error {
+	c.mu.Lock()
+	wait := c.feeding.spend(0, lasts(pagesAtOnce))
+	c.mu.Unlock()
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lasts is how long so many bytes of pages take at their pace.
+func lasts(bytes int) time.Duration { return time.Duration(bytes) * time.Second / pagesPace }
