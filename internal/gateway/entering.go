@@ -7,6 +7,13 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
 
+// entered is the answer to room:join and room:open.
+type entered struct {
+	Room    chat.Room      `json:"room"`
+	Members []chat.Present `json:"members"`
+	messagePage
+}
+
 // firstMembers is how many members such an answer names.
 const firstMembers = 100
 
@@ -133,7 +140,6 @@ func (c *conn) welcome(ctx context.Context, r *reply, sub *subscription, at chat
 		p = chat.Page{HasMore: true, Gap: &chat.Gap{Room: room.ID, To: at.AsOf, Reason: chat.GapUnavailable}}
 	}
 	p.AsOf, p.Newer = at.AsOf, false
-	begin := append(append([]byte(`"room":`), marshal(room)...), `,"members":`...)
-	begin = append(append(begin, marshal(members)...), ',')
-	r.longReady(ctx, answerOfPage(cutPage(p, newest), begin))
+	p = cutPage(p, newest)
+	r.longReady(ctx, answerOfPage(entered{room, members, pageOf(p)}, p.Rows))
 }

@@ -1,8 +1,8 @@
 package gateway
 
 import (
+	"bytes"
 	"runtime"
-	"strconv"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
@@ -29,44 +29,51 @@ func cutPage(p chat.Page, r chat.Range) chat.Page {
 	return p
 }
 
-// encodeAtOnce is how many bytes of a page are encoded before others get their turn: a fraction of a millisecond. Go would let a page
+// messagePage is a page as clients see it. The messages are put in where it is encoded; see answerOfPage.
+type messagePage struct {
+	Messages [0]struct{} `json:"messages"`
+	HasMore  bool        `json:"hasMore"`
+	Newer    bool        `json:"newer"`
+	AsOf     chat.Seq    `json:"asOf"`
+	Gap      *gapBody    `json:"gap,omitempty"`
+}
+
+func pageOf(p chat.Page) messagePage {
+	out := messagePage{HasMore: p.HasMore, Newer: p.Newer, AsOf: p.AsOf}
+	if p.Gap != nil {
+		g := gapJSON(*p.Gap)
+		out.Gap = &g
+	}
+	return out
+}
+
+// encodeAtOnce is how many bytes of messages are encoded before others get their turn: a fraction of a millisecond. Go would let a page
 // have the processor for ten.
 const encodeAtOnce = 32 << 10
 
-// appendPage appends a page's fields as clients see them:
-//
-//	"messages":[…],"hasMore":…,"newer":…,"asOf":…,"gap":{…}
-//
-// By hand: encoding/json would read every body, which is JSON already, three times more.
-func appendPage(dst []byte, p chat.Page) []byte {
-	dst = append(dst, `"messages":[`...)
-	turn := len(dst)
-	for i, row := range p.Rows {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = chat.AppendEvent(dst, chat.Shown(row))
-		if len(dst)-turn > encodeAtOnce {
-			runtime.Gosched()
-			turn = len(dst)
-		}
-	}
-	dst = strconv.AppendBool(append(dst, `],"hasMore":`...), p.HasMore)
-	dst = strconv.AppendBool(append(dst, `,"newer":`...), p.Newer)
-	dst = strconv.AppendInt(append(dst, `,"asOf":`...), int64(p.AsOf), 10)
-	if p.Gap != nil {
-		dst = append(append(dst, `,"gap":`...), marshal(gapJSON(*p.Gap))...)
-	}
-	return dst
-}
+// noMessages is what an answer with a messagePage has once. In a string it would have backslashes.
+var noMessages = []byte(`"messages":[]`)
 
-// answerOfPage makes an answer whose data are a page, behind fields that begin it: "name":value, each with a comma behind it.
-func answerOfPage(p chat.Page, begin []byte) []byte {
-	size := len(begin) + 256
-	for _, row := range p.Rows {
+// answerOfPage makes an answer whose data have a messagePage, with these messages in it: encoding/json would read every body, which is
+// JSON already, three times more.
+func answerOfPage(data any, rows []chat.Record) []byte {
+	frame := marshal(answerBody{OK: true, Data: data})
+	at := bytes.Index(frame, noMessages) + len(noMessages) - 1
+	size := len(frame)
+	for _, row := range rows {
 		size += row.Size() + 32
 	}
-	dst := append(make([]byte, 0, size), `{"ok":true,"data":{`...)
-	dst = appendPage(append(dst, begin...), p)
-	return append(dst, "}}"...)
+	out := append(make([]byte, 0, size), frame[:at]...)
+	turn := len(out)
+	for i, row := range rows {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = chat.AppendEvent(out, chat.Shown(row))
+		if len(out)-turn > encodeAtOnce {
+			runtime.Gosched()
+			turn = len(out)
+		}
+	}
+	return append(out, frame[at:]...)
 }

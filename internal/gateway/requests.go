@@ -56,7 +56,8 @@ func readMessages(f *fields, page int) action {
 			r.fail(err)
 			return
 		}
-		r.longReady(ctx, answerOfPage(cutPage(p, rg), nil))
+		p = cutPage(p, rg)
+		r.longReady(ctx, answerOfPage(pageOf(p), p.Rows))
 	}}
 }
 

@@ -19,7 +19,7 @@ func FuzzShown(f *testing.F) {
 	f.Add(byte(99), []byte(`{"text":"a"}`))
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		r := chat.Record{Seq: 5, Kind: chat.Kind(kind), Room: "r", ID: "i", User: "u", Body: body}
-		page := answerOfPage(chat.Page{Rows: []chat.Record{r}}, nil)
+		page := answerOfPage(messagePage{}, []chat.Record{r})
 		if !json.Valid(page) || bytes.IndexByte(page, 0x1e) >= 0 {
 			t.Fatalf("page %s", page)
 		}
