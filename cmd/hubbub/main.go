@@ -74,9 +74,9 @@ func serve(args []string) error {
 		return fmt.Errorf("--log-level %q is not debug, info, warn or error", c.LogLevel)
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	tune(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	tune(ctx, os.Getenv)
 	context.AfterFunc(ctx, stop) // from now on a second signal ends the process
 	return node.Run(ctx, c, node.Options{Logger: logger, Out: os.Stdout, Version: version()})
 }

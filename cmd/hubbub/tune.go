@@ -1,21 +1,61 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"time"
 )
 
-// gcPercent is how much garbage may gather beside what is alive before it is collected. Twice the usual: a server with thousands of
-// stacks would spend a sixth of a connect on collecting. What gathers is given back when the server is quiet (node/memory.go).
-const gcPercent = 200
+// How much garbage may gather before it is collected, beside what is alive: gcPercent of it, twice the usual, and up to gcAtLeast in any
+// case, but no more than gcMost percent. While it is collected everybody waits a little longer, and a server with little in memory would
+// collect several times a second. What gathers is given back when the server is quiet (node/memory.go).
+const (
+	gcPercent = 200
+	gcAtLeast = 192 << 20 // bytes
+	gcMost    = 800
+	gcLook    = time.Second // between two looks at what is alive
+)
 
-// tune sets what Go's own variables have not set. One thread more than cores: a sync of the disk keeps a thread for itself, and on one
-// core nothing would gather for the next sync meanwhile.
-func tune(getenv func(string) string) {
+// tune sets what Go's own variables have not set, until ctx ends. One thread more than cores: a sync of the disk keeps a thread for
+// itself, and on one core nothing would gather for the next sync meanwhile.
+func tune(ctx context.Context, getenv func(string) string) {
 	if getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	if getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		percent := percentFor(alive())
+		debug.SetGCPercent(percent)
+		go keepPercent(ctx, percent)
 	}
+}
+
+// percentFor gives Go's GOGC for so many bytes alive.
+func percentFor(alive uint64) int {
+	return int(min(max(gcPercent, gcAtLeast*100/max(alive, 1)), gcMost))
+}
+
+// keepPercent follows what is alive.
+func keepPercent(ctx context.Context, now int) {
+	tick := time.NewTicker(gcLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if p := percentFor(alive()); p > now+now/10 || p < now-now/10 {
+			now = p
+			debug.SetGCPercent(p)
+		}
+	}
+}
+
+// alive is what the last collection left, bytes.
+func alive() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }
