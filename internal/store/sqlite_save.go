@@ -5,16 +5,21 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	lib "modernc.org/sqlite/lib"
 )
+
+// rowParams is how many values a row has.
+const rowParams = 11
 
 // saveStmts are the statements of Save, prepared once on the writer's only connection.
 type saveStmts struct {
 	seqOf, idAt, row               *sql.Stmt
 	room, putRoom, members         *sql.Stmt
 	member, putMember, countJoined *sql.Stmt
+	rows                           *sql.Stmt // pieceRows of them
 }
 
 func (st *saveStmts) prepare(ctx context.Context, db *sql.DB) error {
@@ -24,8 +29,8 @@ func (st *saveStmts) prepare(ctx context.Context, db *sql.DB) error {
 	}{
 		{&st.seqOf, "SELECT room, seq FROM rows WHERE id = ?"},
 		{&st.idAt, "SELECT id FROM rows WHERE room = ? AND seq = ?"},
-		{&st.row, `INSERT INTO rows (room, seq, rev, id, kind, user, subject, at, sent, sum, body)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`},
+		{&st.row, "INSERT" + insertRows(1)},
+		{&st.rows, "INSERT OR FAIL" + insertRows(pieceRows)}, // FAIL: else SQLite keeps every page of it twice, to be able to undo it
 		{&st.room, "SELECT " + roomColumns + " FROM rooms WHERE id = ?"},
 		{&st.putRoom, `INSERT INTO rooms (id, name, topic, private, owner, created, members, seq, rev, folded)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
@@ -46,6 +51,12 @@ func (st *saveStmts) prepare(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+func insertRows(n int) string {
+	row := "(?" + strings.Repeat(", ?", rowParams-1) + ")"
+	return " INTO rows (room, seq, rev, id, kind, user, subject, at, sent, sum, body) VALUES " + row + strings.Repeat(", "+row, n-1) +
+		" ON CONFLICT (id) DO NOTHING"
+}
+
 // Save implements chat.Archive: one transaction, so that W never stands above a row that is missing.
 func (s *SQLite) Save(ctx context.Context, p int, cs []chat.Change, w chat.Mark) error {
 	return s.write(ctx, "save", func(tx *sql.Tx) error {
@@ -56,22 +67,24 @@ func (s *SQLite) Save(ctx context.Context, p int, cs []chat.Change, w chat.Mark)
 		if p < 0 || p >= n {
 			return fmt.Errorf("there is no partition %d in the log that the store remembers (it has %d)", p, n)
 		}
-		b := batch{ctx: ctx, tx: tx, st: &s.save}
-		for i, c := range cs {
-			if err := b.apply(c); err != nil {
-				return b.blame(i, c.Row, err)
-			}
+		b := batch{ctx: context.WithoutCancel(ctx), tx: tx, st: &s.save}
+		if err := b.save(ctx, cs); err != nil {
+			return err
 		}
 		return raise(ctx, tx, p, w)
 	})
 }
 
-// batch is one Save under way.
+// batch is one Save under way. Its statements run under a context that does not end, since one that can costs the driver a goroutine for
+// each of them; how long a Save may take is looked at between them.
 type batch struct {
 	ctx context.Context
 	tx  *sql.Tx
 	st  *saveStmts
 	row *sql.Stmt // st.row in tx
+
+	rows   *sql.Stmt // st.rows in tx
+	values []any     // of a piece
 }
 
 func (b *batch) exec(s *sql.Stmt, args ...any) error {
@@ -105,8 +118,7 @@ func (b *batch) saveRow(r chat.Record) (first bool, err error) {
 	if b.row == nil {
 		b.row = b.tx.StmtContext(b.ctx, b.st.row) // nearly all of a batch's statements
 	}
-	res, err := b.row.ExecContext(b.ctx, string(r.Room), int64(r.Seq), int64(r.Seq), string(r.ID), int64(r.Kind), string(r.User),
-		string(r.Subject), r.At, r.Sent, int64(r.Sum), r.Body)
+	res, err := b.row.ExecContext(b.ctx, rowValues(nil, r)...)
 	if err != nil {
 		return false, err
 	}
@@ -172,7 +184,7 @@ func (b *batch) blame(i int, r chat.Record, err error) error {
 			return fmt.Errorf("sqlite: place %d of room %s has record %s, not %s: %w", r.Seq, r.Room, id, r.ID, chat.ErrRewound)
 		}
 		return err
-	case code&0xff == lib.SQLITE_CONSTRAINT, code&0xff == lib.SQLITE_TOOBIG, code&0xff == lib.SQLITE_MISMATCH:
+	case aboutRow(code):
 		return &chat.Unstorable{Index: i, Reason: fmt.Sprintf("record %s at %d: %v", r.ID, r.Seq, err)}
 	}
 	return err
