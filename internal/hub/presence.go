@@ -20,6 +20,7 @@ const (
 	hereStale  = 3 * time.Second // without an answer for so long, only this node's users count
 	unionBatch = 500             // rooms in one question
 	putsAtOnce = 16              // entries that are written at the same time: all of a full hub within 5 s (DESIGN.md §4, Presence)
+	tellAtOnce = 64              // listeners that are told before messages get their turn
 )
 
 // presence tells the other nodes who is here, and the listeners who is there.
@@ -123,10 +124,12 @@ func (p *presence) flush(ctx context.Context) {
 	p.mu.Unlock()
 	slices.Sort(ids)
 	here := make([]chat.Here, len(ids))
+	s := spread{began: time.Now()}
 	for i, id := range ids {
 		here[i] = chat.Here{Room: id, Node: p.hub.cfg.Node}
 		if r := p.hub.partitionOf(id).peek(id); r != nil {
-			here[i] = r.tellHere(p.hub.cfg.Node, p.stale)
+			here[i] = r.tellHere(p.hub.cfg.Node, p.stale, &s)
+			s.turn()
 		}
 	}
 	for len(here) > 0 {
@@ -175,10 +178,30 @@ func (p *presence) poll(ctx context.Context) {
 		p.stale = stale
 		p.hub.log.Warn("presence", "stale", stale, "error", err)
 	}
+	s := spread{began: now}
 	for _, r := range rooms {
 		if r.setOthers(entries[r.id], p.stale) {
-			r.tellHere(p.hub.cfg.Node, p.stale)
+			r.tellHere(p.hub.cfg.Node, p.stale, &s)
+			s.turn()
 		}
+	}
+}
+
+// spread puts pauses into the news of many rooms, for half a tick at most: when a crowd comes or goes, all that is written to its rooms
+// at once is what the next message waits for.
+type spread struct {
+	began time.Time
+	told  int // listeners, since the last pause
+}
+
+// turn pauses when enough have been told.
+func (s *spread) turn() {
+	if s.told < tellAtOnce {
+		return
+	}
+	s.told = 0
+	if time.Since(s.began) < hereTick/2 {
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -231,13 +254,14 @@ func (r *room) setOthers(hs []chat.Here, stale bool) bool {
 	return true
 }
 
-// tellHere tells the room's listeners who came and went since they were told, and gives this node's entry.
-func (r *room) tellHere(node string, stale bool) chat.Here {
+// tellHere tells the room's listeners who came and went since they were told, counts them, and gives this node's entry.
+func (r *room) tellHere(node string, stale bool, s *spread) chat.Here {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.who.count(stale)
 	if w, changed := r.who.told.news(r.id, now); changed {
 		r.whisper(w)
+		s.told += len(r.subs)
 	}
 	r.who.told = now
 	return r.who.own(r.id, node)
