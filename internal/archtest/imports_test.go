@@ -28,12 +28,12 @@ var allowed = map[string]string{
 	"internal/config":                "",
 	"internal/auth":                  "internal/chat",
 	"internal/httpd":                 "internal/auth internal/chat socketio/engineio + socketio",
-	"internal/gateway":               "internal/chat socketio socketio/engineio + internal/auth internal/chat/chattest",
+	"internal/gateway":               "internal/chat internal/workers socketio socketio/engineio + internal/auth internal/chat/chattest",
 	"internal/msglog/segment":        "+ internal/msglog/faultfs",
 	"internal/msglog":                "internal/chat internal/msglog/segment + internal/msglog/logtest internal/msglog/faultfs internal/enginetest",
 	"internal/msglog/logtest":        "internal/chat",
 	"internal/relay":                 "internal/chat",
-	"internal/bus":                   "internal/chat + internal/bus/bustest internal/enginetest",
+	"internal/bus":                   "internal/chat internal/workers + internal/bus/bustest internal/enginetest",
 	"internal/bus/bustest":           "internal/chat internal/bus",
 	"internal/hub":                   "internal/chat",
 	"internal/persist":               "internal/chat",
@@ -56,6 +56,7 @@ var allowed = map[string]string{
 	"deploy":                         "+ internal/auth internal/bus internal/config internal/msglog internal/store", // its test
 	"docs":                           "*",                                                                           // documents held against a running node, in tests
 	"internal/doctor":                "",
+	"internal/workers":               "",
 	"internal/badinput":              "*", // bad input at every door, in tests
 	"internal/livetest":              "*", // joins the real parts, in tests
 	"internal/sim":                   "*", // drives the real parts

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/workers"
 )
 
 // Options bound what one subscription may have waiting. Zero values mean the defaults.
@@ -31,7 +32,8 @@ type Stats struct {
 // Memory is the bus of a server that runs alone. Publish only queues, so it never waits for a subscriber; a subscription whose queue
 // is full loses the oldest note in it, which the next digest tells the hub. A subscription owns a goroutine only while notes wait.
 type Memory struct {
-	opt Options
+	opt     Options
+	workers *workers.Pool // for those who have something to hear
 
 	mu     sync.RWMutex
 	subs   map[chat.Channel][]*subscription // never written in place: Publish ranges over a list outside of mu
@@ -51,7 +53,7 @@ func NewMemory(o Options) *Memory {
 	if o.Bytes <= 0 {
 		o.Bytes = 8 << 20
 	}
-	return &Memory{opt: o, subs: map[chat.Channel][]*subscription{}}
+	return &Memory{opt: o, workers: workers.New(), subs: map[chat.Channel][]*subscription{}}
 }
 
 // Publish queues ns for all who listen and returns at once. Errors: that of an ended ctx, ErrUnavailable once the bus is closed.
@@ -114,6 +116,7 @@ func (b *Memory) Close() {
 			s.stop()
 		}
 	}
+	b.workers.Close()
 }
 
 // Stats gives the counters.
@@ -169,7 +172,7 @@ func (s *subscription) push(data []byte) {
 	s.queue, s.size = append(s.queue, data), s.size+len(data)
 	if !s.running {
 		s.running, s.idle = true, make(chan struct{})
-		go s.drain()
+		s.bus.workers.Do(s.drain)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/bus"
 	"github.com/hubbub-chat/hubbub/internal/bus/bustest"
@@ -17,6 +18,7 @@ func TestMemory(t *testing.T) {
 	bustest.Run(t, func(t *testing.T, f func(*testing.T, bustest.Harness)) {
 		synctest.Test(t, func(t *testing.T) {
 			b := bus.NewMemory(bus.Options{})
+			defer b.Close()
 			f(t, bustest.Harness{A: b, B: b})
 		})
 	})
@@ -45,6 +47,7 @@ func stuck(t *testing.T, b chat.Bus, gate chan struct{}) (heard *[]string, stop 
 func TestFullQueueLosesTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.NewMemory(bus.Options{Queue: 3})
+		defer b.Close()
 		gate := make(chan struct{})
 		heard, stop := stuck(t, b, gate)
 		for i := range 10 {
@@ -65,6 +68,7 @@ func TestFullQueueLosesTheOldest(t *testing.T) {
 func TestQueueIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.NewMemory(bus.Options{Bytes: 10})
+		defer b.Close()
 		gate := make(chan struct{})
 		heard, stop := stuck(t, b, gate)
 		for _, s := range []string{"aaaa", "bbbb", "cccc", "a note beyond the bound", "dd"} {
@@ -86,6 +90,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 func TestOneBigNoteAlwaysFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.NewMemory(bus.Options{Bytes: 10})
+		defer b.Close()
 		var got string
 		b.Subscribe("room:x", func(data []byte) { got = string(data) })
 		publish(t, b, "room:x", "a note beyond the bound")
@@ -100,6 +105,7 @@ func TestOneBigNoteAlwaysFits(t *testing.T) {
 func TestIdleSubscriptionsCostNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.NewMemory(bus.Options{})
+		defer b.Close()
 		before := runtime.NumGoroutine()
 		var calls atomic.Int32
 		var stops []func()
@@ -113,6 +119,7 @@ func TestIdleSubscriptionsCostNoGoroutine(t *testing.T) {
 		if n := calls.Load(); n != 10_000 {
 			t.Errorf("%d of 10,000 heard it", n)
 		}
+		time.Sleep(2 * time.Second) // goroutines are kept for a second
 		if after := runtime.NumGoroutine(); after > before+100 {
 			t.Errorf("%d goroutines before, %d with 10,000 idle subscriptions", before, after)
 		}
@@ -128,6 +135,7 @@ func TestIdleSubscriptionsCostNoGoroutine(t *testing.T) {
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.NewMemory(bus.Options{})
+		defer b.Close()
 		gate := make(chan struct{})
 		heard, stop := stuck(t, b, gate)
 		publish(t, b, "room:x", "never heard")

@@ -49,7 +49,7 @@ type conn struct {
 }
 
 func newConn(g *Gateway, sock *socketio.Socket, who Identity) *conn {
-	c := &conn{g: g, sock: sock, who: who, place: -1, opened: make(chan struct{}), full: make(chan struct{}),
+	c := &conn{g: g, sock: sock, who: who, place: -1, rooms: executor{workers: g.workers}, opened: make(chan struct{}), full: make(chan struct{}),
 		events: rate.NewLimiter(rate.Limit(g.cfg.Limits.EventsPerSocket), burst(g.cfg.Limits.EventsPerSocket))}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c

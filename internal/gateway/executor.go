@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/workers"
 )
 
 // job is a request whose turn has come; size is what it holds while it waits, bytes.
@@ -20,6 +21,8 @@ type job struct {
 // executor makes the requests of one socket for one room take effect in the order they came, while those for other rooms go their own
 // way. A room has a goroutine only while something is to be done for it.
 type executor struct {
+	workers *workers.Pool
+
 	mu     sync.Mutex
 	queues map[chat.RoomID][]job // an entry: something runs; its list: what waits behind it
 	jobs   int
@@ -43,7 +46,7 @@ func (e *executor) do(room chat.RoomID, j job, most, mostBytes int) bool {
 		return true
 	}
 	e.take(room)
-	go e.work(room, j)
+	e.workers.Do(func() { e.work(room, j) })
 	return true
 }
 
@@ -61,7 +64,7 @@ func (e *executor) claim(room chat.RoomID) bool {
 // release lets the jobs behind a claim go on.
 func (e *executor) release(room chat.RoomID) {
 	if j, ok := e.next(room); ok {
-		go e.work(room, j)
+		e.workers.Do(func() { e.work(room, j) })
 	}
 }
 

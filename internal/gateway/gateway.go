@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/workers"
 	"github.com/hubbub-chat/hubbub/socketio"
 	"github.com/hubbub-chat/hubbub/socketio/engineio"
 )
@@ -92,12 +93,13 @@ const maxSince = 500
 
 // Gateway serves chat to the sockets of one namespace.
 type Gateway struct {
-	cfg    Config
-	log    *slog.Logger
-	encode Encoder
-	users  users
-	expiry expiry
-	counts counters
+	cfg     Config
+	log     *slog.Logger
+	encode  Encoder
+	users   users
+	expiry  expiry
+	counts  counters
+	workers *workers.Pool // of requests
 
 	draining atomic.Bool
 	mu       sync.Mutex
@@ -116,7 +118,7 @@ func New(cfg Config) *Gateway {
 	if cfg.Deadline <= 0 {
 		cfg.Deadline = 9 * time.Second
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Logger, conns: map[*conn]struct{}{}}
+	g := &Gateway{cfg: cfg, log: cfg.Logger, conns: map[*conn]struct{}{}, workers: workers.New()}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -137,6 +139,7 @@ func (g *Gateway) Bind(ns *socketio.Namespace) {
 
 // Run closes sockets whose token has expired, until ctx ends; then it returns nil.
 func (g *Gateway) Run(ctx context.Context) error {
+	defer g.workers.Close()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var told []parting

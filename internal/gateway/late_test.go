@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/workers"
 )
 
 // A request that waits for its room's turn is answered in time all the same, and is not done after that.
@@ -49,7 +50,7 @@ func TestARoomThatIsMadeAndNotHeard(t *testing.T) {
 
 // Of a job that waits either it runs, or what stands in for it when its time is over; never both.
 func TestExecutorsLateJobs(t *testing.T) {
-	var e executor
+	e := executor{workers: workers.New()}
 	e.claim("a")
 	ran, late := make(chan string, 3), make(chan string, 3)
 	add := func(name string, due time.Duration) {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/workers"
 )
 
 // FuzzCheckContent: what passes decodes to texts that every engine can hold, and what decodes to such texts passes.
@@ -100,7 +101,7 @@ func FuzzFields(f *testing.F) {
 }
 
 func TestExecutorKeepsOrderPerRoomAndBounds(t *testing.T) {
-	var e executor
+	e := executor{workers: workers.New()}
 	var mu sync.Mutex
 	var order []int
 	var wg sync.WaitGroup
@@ -136,7 +137,7 @@ func TestExecutorKeepsOrderPerRoomAndBounds(t *testing.T) {
 }
 
 func TestExecutorClaim(t *testing.T) {
-	var e executor
+	e := executor{workers: workers.New()}
 	if !e.claim("a") || e.claim("a") {
 		t.Fatal("claim")
 	}

@@ -56,6 +56,9 @@ func Wrap(inner chat.Bus, seed uint64) *Faulty {
 	return &Faulty{inner: inner, last: bus.NewMemory(bus.Options{}), seed: seed, made: map[chat.Channel]uint64{}}
 }
 
+// Close ends its subscriptions; the inner bus is another's.
+func (f *Faulty) Close() { f.last.Close() }
+
 // Set replaces the faults.
 func (f *Faulty) Set(x Faults) {
 	f.mu.Lock()

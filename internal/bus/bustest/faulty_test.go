@@ -20,7 +20,10 @@ func TestHealthyFaulty(t *testing.T) {
 			bustest.Run(t, func(t *testing.T, f func(*testing.T, bustest.Harness)) {
 				synctest.Test(t, func(t *testing.T) {
 					inner := bus.NewMemory(bus.Options{})
+					defer inner.Close()
 					a, b := bustest.Wrap(inner, 1), bustest.Wrap(inner, 2)
+					defer a.Close()
+					defer b.Close()
 					a.Set(x)
 					b.Set(x)
 					f(t, bustest.Harness{A: a, B: b})
@@ -34,7 +37,10 @@ func TestHealthyFaulty(t *testing.T) {
 func play(t *testing.T, seed uint64, x bustest.Faults, n int) (heard []int, stats bustest.FaultStats) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := bustest.Wrap(bus.NewMemory(bus.Options{}), seed)
+		inner := bus.NewMemory(bus.Options{})
+		defer inner.Close()
+		f := bustest.Wrap(inner, seed)
+		defer f.Close()
 		f.Set(x)
 		stop := f.Subscribe("room:x", func(data []byte) {
 			var i int
@@ -103,7 +109,9 @@ func TestSeedDecides(t *testing.T) {
 func TestDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := bus.NewMemory(bus.Options{})
+		defer inner.Close()
 		f := bustest.Wrap(inner, 1)
+		defer f.Close()
 		f.Set(bustest.Faults{Latency: 100 * time.Millisecond})
 		heard := 0
 		defer f.Subscribe("room:x", func([]byte) { heard++ })()
