@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -22,6 +23,9 @@ const (
 	mongoPick = 2 * time.Second
 	// mongoAtOnce is how many look-ups of one call run at the same time.
 	mongoAtOnce = 8
+	// mongoChanges is how many updates and deletes a store has under way. A FerretDB holds a connection of its pool of 50 for each, and for
+	// each waits for a second one: where all are held by those who wait, it never answers again (case "a crowd" of its tests).
+	mongoChanges = 8
 	// mongoLocks is over how many locks the partitions are spread.
 	mongoLocks = 64
 )
@@ -43,6 +47,8 @@ type Mongo struct {
 
 	count atomic.Int64              // of the log's partitions, when it was last read; 0: not known
 	locks [mongoLocks]chan struct{} // one token each: a partition is saved by one call of this process at a time
+
+	changes *semaphore.Weighted // updates and deletes under way
 }
 
 var (
@@ -56,7 +62,7 @@ func newMongo(c *mongo.Client, o MongoOptions) *Mongo {
 	db := c.Database(o.Database)
 	s := &Mongo{client: c, opt: o, logger: o.Logger, state: db.Collection("state"),
 		swept: db.Collection("state", options.Collection().SetWriteConcern(writeconcern.W1())), rows: db.Collection("rows"), rooms: db.Collection("rooms"),
-		members: db.Collection("members"), dead: db.Collection("dead")}
+		members: db.Collection("members"), dead: db.Collection("dead"), changes: semaphore.NewWeighted(mongoChanges)}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -105,6 +111,15 @@ func (s *Mongo) call(ctx context.Context, what string, f func(ctx context.Contex
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
 	return fmt.Errorf("mongodb: %s: %w: %w", what, chat.ErrUnavailable, err)
+}
+
+// change runs a command of n updates or deletes, mongoChanges at most, when so many more may be under way.
+func (s *Mongo) change(ctx context.Context, n int, f func() error) error {
+	if err := s.changes.Acquire(ctx, int64(n)); err != nil {
+		return err
+	}
+	defer s.changes.Release(int64(n))
+	return f()
 }
 
 // lock waits for the right to save partition p.

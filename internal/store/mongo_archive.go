@@ -133,7 +133,10 @@ func (s *Mongo) raise(ctx context.Context, p int, was, w chat.Mark) error {
 		return err
 	}
 	if higher { // the one before stays, for readers under way; what can not be removed now is the next one's
-		_, _ = s.swept.DeleteMany(ctx, bson.D{{Key: "p", Value: p}, {Key: "seq", Value: bson.D{{Key: "$lt", Value: int64(was.Seq)}}}})
+		_ = s.change(ctx, 1, func() error {
+			_, err := s.swept.DeleteMany(ctx, bson.D{{Key: "p", Value: p}, {Key: "seq", Value: bson.D{{Key: "$lt", Value: int64(was.Seq)}}}})
+			return err
+		})
 	}
 	return nil
 }

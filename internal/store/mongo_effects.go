@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -43,10 +44,10 @@ func (s *Mongo) saveEffects(ctx context.Context, cs []chat.Change) error {
 			counts[string(m.Room)] = max(counts[string(m.Room)], m.Rev)
 		}
 	}
-	if err := converge(ctx, s.rooms, rooms); err != nil {
+	if err := converge(ctx, s, s.rooms, rooms); err != nil {
 		return fmt.Errorf("rooms: %w", err)
 	}
-	if err := converge(ctx, s.members, members); err != nil {
+	if err := converge(ctx, s, s.members, members); err != nil {
 		return fmt.Errorf("members: %w", err)
 	}
 	ids := keysOf(counts)
@@ -56,7 +57,7 @@ func (s *Mongo) saveEffects(ctx context.Context, cs []chat.Change) error {
 // converge folds effects into documents until a look at them finds nothing to do. A change is written only over the very revision that
 // it was folded from; whoever was faster is seen in the next round. That last look is also what makes this right on FerretDB, whose
 // updates are not atomic: what another writer has undone there is done again.
-func converge[D revised](ctx context.Context, coll *mongo.Collection, es effects[D]) error {
+func converge[D revised](ctx context.Context, s *Mongo, coll *mongo.Collection, es effects[D]) error {
 	ids := keysOf(es)
 	for range mongoRounds {
 		if len(ids) == 0 {
@@ -73,22 +74,46 @@ func converge[D revised](ctx context.Context, coll *mongo.Collection, es effects
 		if err != nil {
 			return err
 		}
-		var writes []mongo.WriteModel
+		var inserts, updates []mongo.WriteModel
 		var again []string
 		for i, id := range ids {
-			if next, ok := foldAll(docs[i], es[id]); ok {
-				writes, again = append(writes, replace(docs[i], next)), append(again, id)
+			next, ok := foldAll(docs[i], es[id])
+			switch {
+			case !ok:
+				continue
+			case docs[i].revision() == 0:
+				inserts = append(inserts, mongo.NewInsertOneModel().SetDocument(next))
+			default:
+				updates = append(updates, replace(docs[i], next))
 			}
+			again = append(again, id)
 		}
-		if len(writes) > 0 {
-			_, err = coll.BulkWrite(ctx, writes, options.BulkWrite().SetOrdered(false))
-			if _, err = bulkOutcome(err); err != nil { // a duplicate: another writer has inserted it
-				return unindexed(err)
-			}
+		if err := s.writeAll(ctx, coll, inserts, updates); err != nil {
+			return err
 		}
 		ids = again
 	}
 	return errors.New("other writers were faster every time")
+}
+
+// writeAll writes inserts, and updates a few at a time, in any order. A duplicate is no error: another writer has inserted it.
+func (s *Mongo) writeAll(ctx context.Context, coll *mongo.Collection, inserts, updates []mongo.WriteModel) error {
+	write := func(models []mongo.WriteModel) error {
+		_, err := coll.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+		_, err = bulkOutcome(err)
+		return unindexed(err)
+	}
+	if len(inserts) > 0 {
+		if err := write(inserts); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(updates, mongoChanges) {
+		if err := s.change(ctx, len(some), func() error { return write(some) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func foldAll[D revised](d D, folds []func(D) (D, bool)) (next D, changed bool) {
@@ -102,9 +127,6 @@ func foldAll[D revised](d D, folds []func(D) (D, bool)) (next D, changed bool) {
 
 // replace writes next over old, if old is still what is there.
 func replace[D revised](old, next D) mongo.WriteModel {
-	if old.revision() == 0 {
-		return mongo.NewInsertOneModel().SetDocument(next)
-	}
 	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: old.identify()}, {Key: "rev", Value: old.revision()}}).
 		SetUpdate(bson.D{{Key: "$set", Value: next.changed()}})
 }
@@ -144,8 +166,11 @@ func (s *Mongo) countMembers(ctx context.Context, room string, asOf chat.Seq) er
 	if err != nil {
 		return fmt.Errorf("count the members: %w", err)
 	}
-	_, err = s.rooms.UpdateOne(ctx, bson.D{{Key: "_id", Value: room}, {Key: "counted", Value: bson.D{{Key: "$lte", Value: int64(asOf)}}}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "members", Value: int(n)}, {Key: "counted", Value: int64(asOf)}}}})
+	err = s.change(ctx, 1, func() error {
+		_, err := s.rooms.UpdateOne(ctx, bson.D{{Key: "_id", Value: room}, {Key: "counted", Value: bson.D{{Key: "$lte", Value: int64(asOf)}}}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: "members", Value: int(n)}, {Key: "counted", Value: int64(asOf)}}}})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("count the members: %w", err)
 	}
