@@ -66,17 +66,19 @@ func (r ratesRow) cpu() (text string) {
 
 func measureRate(ctx context.Context, o options, rate float64, alone bool) (row ratesRow, err error) {
 	target := bench.Target{Connecting: 16}
-	var first *server
+	var nodes []*server
 	if alone {
 		row.nodes = "one, embedded"
-		if first, err = newServer(o); err != nil {
+		s, err := newServer(o)
+		if err != nil {
 			return row, err
 		}
-		defer first.remove()
-		if err := first.start(ctx); err != nil {
+		defer s.remove()
+		if err := s.start(ctx); err != nil {
 			return row, err
 		}
-		target.URLs, target.Watched = []string{"http://" + first.addr}, []bench.Process{{Name: "node", PID: first.cmd.Process.Pid}}
+		target.URLs, target.Watched = []string{"http://" + s.addr}, []bench.Process{{Name: "node", PID: s.cmd.Process.Pid}}
+		nodes = []*server{s}
 	} else {
 		row.nodes = "three, cluster"
 		var d *deployment
@@ -85,7 +87,7 @@ func measureRate(ctx context.Context, o options, rate float64, alone bool) (row 
 		}
 		defer func() { err = errors.Join(err, d.end()) }()
 		target.URLs, target.Watched = d.targets()
-		first = d.nodes[0]
+		nodes = d.nodes
 	}
 	fmt.Printf("%s: %.0f messages/s into rooms of %d for %v\n", row.nodes, rate, ratesSockets/ratesRooms, time.Duration(float64(ratesFor)*o.scale))
 	row.res, err = bench.Room(ctx, target, bench.Load{Sockets: ratesSockets, Rooms: ratesRooms, Rate: rate, Size: 100,
@@ -93,9 +95,14 @@ func measureRate(ctx context.Context, o options, rate float64, alone bool) (row 
 	if err != nil {
 		return row, err
 	}
-	h, err := first.ready(ctx)
-	row.lag = h.Lag
-	return row, err
+	for _, n := range nodes { // each knows of the partitions that it saves
+		h, err := n.ready(ctx)
+		if err != nil {
+			return row, err
+		}
+		row.lag += h.Lag
+	}
+	return row, nil
 }
 
 // targets gives the nodes' addresses, and every process of the deployment.
