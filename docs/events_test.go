@@ -159,11 +159,24 @@ func (s *stage) everyday() (room string) {
 	ada.await("presence", func(d object) bool { return named(d["left"], bob.id()) })
 	s.ask(ada, "message:send", object{"roomId": room, "clientId": "x y", "text": "refused"})
 	s.ask(bob, "message:list", object{"roomId": room})
-	for range 700 { // more than a socket may: at least one refusal that says when to come again
-		bob.Emit("typing", object{"roomId": "lobby", "isTyping": false}, func(json.RawMessage, error) {})
-	}
-	s.ask(bob, "room:list", object{})
+	s.flood(bob)
 	return room
+}
+
+// flood asks more often than a socket may: at least one refusal says when to come again.
+func (s *stage) flood(p *person) {
+	const asked = 1500
+	answers := make(chan json.RawMessage, asked)
+	for range asked {
+		p.Emit("typing", object{"roomId": "lobby", "isTyping": false}, func(a json.RawMessage, _ error) { answers <- a })
+	}
+	for range asked {
+		var a object
+		if err := json.Unmarshal(<-answers, &a); err != nil {
+			s.t.Fatal(err)
+		}
+		s.answers = append(s.answers, answered{"typing", a})
+	}
 }
 
 // afterwards is what comes of the past: a resume, a gap, a mark in place of a message, the end of a token.

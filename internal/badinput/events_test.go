@@ -183,7 +183,7 @@ func eventsDoor(t *testing.T, w *world, ada *bystander, room string) int {
 
 // flood asks more often than --events-per-socket allows: what is beyond it is rate_limited, with a time after which to try again.
 func flood(t *testing.T, eve *bystander) {
-	const asked = 700
+	const asked = 1500
 	answers := make(chan error, asked)
 	for range asked {
 		eve.Emit("room:list", map[string]any{"limit": 0}, func(a json.RawMessage, err error) {
