@@ -77,14 +77,36 @@ func hashID(parts ...string) string {
 
 // digest hashes parts, each behind its length, so that no two lists of parts run together.
 func digest(parts []string) [sha256.Size]byte {
-	h := sha256.New()
-	var n [8]byte
+	total := 0
 	for _, p := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		h.Write([]byte(p))
+		total += 8 + len(p)
 	}
-	var out [sha256.Size]byte
+	if total > digestAtOnce {
+		return digestLong(parts)
+	}
+	var room [digestAtOnce]byte // on the stack: a message has several digests
+	all := room[:0]
+	for _, p := range parts {
+		all = append(binary.BigEndian.AppendUint64(all, uint64(len(p))), p...)
+	}
+	return sha256.Sum256(all)
+}
+
+// digestAtOnce is up to how many bytes are put together for a digest.
+const digestAtOnce = 512
+
+// digestLong is digest for what is long, a part of it at a time.
+func digestLong(parts []string) (out [sha256.Size]byte) {
+	h, buf := sha256.New(), make([]byte, digestAtOnce)
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(buf, uint64(len(p)))
+		h.Write(buf[:8])
+		for p != "" {
+			n := copy(buf, p)
+			h.Write(buf[:n])
+			p = p[n:]
+		}
+	}
 	h.Sum(out[:0])
 	return out
 }
