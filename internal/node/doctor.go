@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,11 +25,12 @@ import (
 // Doctor looks at every engine that a configuration names, changes nothing, and reports to out. now is this machine's clock, time.Now.
 func Doctor(ctx context.Context, c config.Config, out io.Writer, now func() time.Time) (grave, slight int) {
 	ahead := now().Sub(time.Now())
+	var missing atomic.Pointer[string] // the log's topic, if it is not there
 	return doctor.Run(ctx, out, []doctor.Probe{
 		{Name: "settings", At: "the flags and the environment", Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtSettings(ctx, c) }},
-		{Name: "log", At: c.Log.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtLog(ctx, c, ahead) }},
+		{Name: "log", At: c.Log.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtLog(ctx, c, ahead, &missing) }},
 		{Name: "bus", At: c.Bus.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtBus(ctx, c) }},
-		{Name: "store", At: c.Store.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtStore(ctx, c, ahead) }},
+		{Name: "store", At: c.Store.String(), Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtStore(ctx, c, ahead, &missing) }},
 		{Name: "node", At: "http://" + c.Listen, Look: func(ctx context.Context) (string, []doctor.Finding) { return lookAtNode(ctx, c) }},
 	})
 }
@@ -37,8 +39,8 @@ func grave(what, mend string) []doctor.Finding {
 	return []doctor.Finding{{Grave: true, What: what, Mend: mend}}
 }
 
-// lookAtLog looks at Kafka or the disk; ahead is how far this machine's clock is put forward, in a test.
-func lookAtLog(ctx context.Context, c config.Config, ahead time.Duration) (string, []doctor.Finding) {
+// lookAtLog looks at Kafka or the disk, and names a topic that is not there; ahead is how far this machine's clock is put forward, in a test.
+func lookAtLog(ctx context.Context, c config.Config, ahead time.Duration, missing *atomic.Pointer[string]) (string, []doctor.Finding) {
 	if c.Log.Scheme == "disk" {
 		return lookAtDisk(c.Log.Rest)
 	}
@@ -56,6 +58,7 @@ func lookAtLog(ctx context.Context, c config.Config, ahead time.Duration) (strin
 		seen += fmt.Sprintf(", %s, %s, min.insync.replicas=%d", doctor.Count(r.Partitions, "partition", "partitions"), doctor.Count(r.Replicas, "copy", "copies"), r.InSync)
 	} else {
 		seen += " not made yet: the first node makes it"
+		missing.Store(&r.Topic)
 	}
 	var out []doctor.Finding
 	for _, p := range r.Problems {
@@ -159,7 +162,8 @@ func lookAtSQLite(ctx context.Context, path string) (string, []doctor.Finding) {
 	return strings.Join(seen, ", "), nil
 }
 
-func lookAtStore(ctx context.Context, c config.Config, ahead time.Duration) (string, []doctor.Finding) {
+// lookAtStore looks at SQLite or MongoDB. A store that belongs to a log can not begin with a topic that is not there.
+func lookAtStore(ctx context.Context, c config.Config, ahead time.Duration, missing *atomic.Pointer[string]) (string, []doctor.Finding) {
 	if c.Store.Scheme == "sqlite" {
 		return lookAtSQLite(ctx, c.Store.Rest)
 	}
@@ -174,6 +178,10 @@ func lookAtStore(ctx context.Context, c config.Config, ahead time.Duration) (str
 	clock, out := judgeClock("the store", r.Clock-ahead, r.RoundTrip)
 	for _, p := range r.Problems {
 		out = append(out, doctor.Finding{What: p.What, Mend: p.Mend})
+	}
+	if topic := missing.Load(); topic != nil && r.Log != "" {
+		out = append(out, doctor.Finding{Grave: true, What: fmt.Sprintf("The store belongs to the log %s, but there is no topic %s: no node starts so.", r.Log, *topic),
+			Mend: "Correct --log or --store; or move the store to that log with hubbub log next."})
 	}
 	name := "not made yet: the first node makes it"
 	if r.Store != "" {

@@ -78,8 +78,8 @@ func finished(ctx context.Context, c config.Config, at config.Address, st chat.A
 			break
 		}
 		if last := info.Partitions[p].Last; p >= len(st.W) || st.W[p].Seq < last {
-			err = fmt.Errorf("the store has saved partition %d of %s only through %d of %d: what lies between would be gone from history; start a node until it has caught up",
-				p, at, markOf(st, p), last)
+			err = fmt.Errorf("the store has saved partition %d of %s only through %d of %d: what lies between would be gone from history; start a node with --log %s until its /readyz says \"lag\":0",
+				p, at, markOf(st, p), last, at)
 		}
 	}
 	if err != nil && o.AcceptLoss {

@@ -33,6 +33,9 @@ func TestTheWaysOfRecovery(t *testing.T) {
 	enginetest.ForgetTopics(t, enginetest.Kafka(t), name)
 	until(t, "the topics are gone", func() bool { return len(topicsOf(t, name)) == 0 })
 	refuses(t, args, "the store belongs to the log", "there is no topic "+name+"-g1", "hubbub log next")
+	if report, grave, _ := examine(t, append(args, "--listen", nobody(t))...); grave != 1 || !strings.Contains(report, "there is no topic "+name+"-g1: no node starts so") {
+		t.Errorf("doctor sees %d faults of a log that is gone:\n%s", grave, report)
+	}
 	if left := topicsOf(t, name); len(left) > 0 {
 		t.Errorf("a refused start has made %v", left)
 	}
