@@ -25,6 +25,8 @@ func serveCluster(ctx context.Context, o options) error {
 	fmt.Fprintf(w, "store\t%s\tpid %d\n", d.storeAddr(), d.mongo.Pid())
 	fmt.Fprintf(w, "data\t%s\tremoved at the end\n", d.dir)
 	err = w.Flush()
+	fmt.Printf("\nHow it is:\n%s doctor --log '%s' --bus '%s' --store '%s' --secret %s --allow-single-broker --listen %s --advertise %s\n", o.bin,
+		d.logAddr(), d.busAddr(), d.storeAddr(), d.secret, d.nodes[0].addr, d.nodes[0].addr)
 	fmt.Println("\nCtrl-C ends all of it.")
 	<-ctx.Done()
 	fmt.Println("\nEnding …")

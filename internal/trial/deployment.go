@@ -28,6 +28,7 @@ type deployment struct {
 	kafka, redis, mongo *enginetest.Server
 	nodes               []*server
 	addr                string // of the proxy
+	secret              string // of the nodes
 	front               *http.Server
 	proxy               *roundrobin.Proxy
 }
@@ -79,12 +80,12 @@ func (d *deployment) startEngines(ctx context.Context) error {
 }
 
 func (d *deployment) startNodes(ctx context.Context, o options, port int) error {
-	secret := rand.Text()
+	d.secret = rand.Text()
 	var all sync.WaitGroup
 	errs := make([]error, nodes)
 	for i, n := range d.nodes {
 		n.bin, n.verbose, n.data = o.bin, o.verbose, filepath.Join(d.dir, fmt.Sprint("node-", i+1))
-		n.args = []string{"--advertise", n.addr, "--log", d.logAddr(), "--bus", d.busAddr(), "--store", d.storeAddr(), "--secret", secret,
+		n.args = []string{"--advertise", n.addr, "--log", d.logAddr(), "--bus", d.busAddr(), "--store", d.storeAddr(), "--secret", d.secret,
 			"--allow-single-broker", "--trust-proxy", "127.0.0.1"}
 		all.Go(func() { errs[i] = n.start(ctx) })
 	}
