@@ -96,7 +96,7 @@ func TestTheLimitsOfTheProtocol(t *testing.T) {
 		sentence("| %s, %s a second; bursts of five times as much (`--events-per-socket`", int64(l.EventsPerSocket), int64(l.EventsPerUser)),
 		sentence("after %s s' worth of refusals", named("internal/gateway", "maxRefused")),
 		sentence("| %s events at once, then %s times its limit", named("internal/gateway", "eventsAtOnce"), named("internal/gateway", "paceTimes")),
-		sentence("| %s MiB at once, then %s MiB a second", named("internal/gateway", "pagesAtOnce")>>20, named("internal/gateway", "pagesPace")>>20),
+		sentence("| %s KiB at once, then %s MiB a second", named("internal/gateway", "pagesAtOnce")>>10, named("internal/gateway", "pagesPace")>>20),
 		sentence("| %s bytes (`--payload-bytes`", int64(l.PayloadBytes)),
 		sentence("| %s (`--json-depth`)", int64(l.JSONDepth)),
 		sentence("| %s MiB (`--queue-bytes`)", int64(l.QueueBytes)>>20),

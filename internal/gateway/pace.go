@@ -7,10 +7,10 @@ import (
 
 // One client's burst is not to be what all others wait for (G9): what he may do at once is a little, the rest comes at a pace.
 const (
-	eventsAtOnce = 32       // of a socket; beyond them it is read at
-	paceTimes    = 10       // times its limit
-	pagesAtOnce  = 1 << 20  // bytes of pages for a socket; beyond them it gets
-	pagesPace    = 16 << 20 // bytes a second
+	eventsAtOnce = 32        // of a socket; beyond them it is read at
+	paceTimes    = 10        // times its limit
+	pagesAtOnce  = 512 << 10 // bytes of pages for a socket; beyond them it gets
+	pagesPace    = 4 << 20   // bytes a second
 )
 
 // pacer spreads what comes in bursts. The zero value is ready.
