@@ -3,6 +3,7 @@ package msglog
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -42,6 +43,13 @@ func (o *oversize) take(last bool) []*appending {
 // aloneTries bounds how often a record is sent alone: what comes in meanwhile may still share its batch.
 const aloneTries = 4
 
+// A broker takes a moment until it heeds a limit that has just been raised, as a start does. A record that fits is then tried again after
+// limitLag, twice and three times as much. batchOverhead is what Kafka puts around a record that is alone, at most.
+const (
+	limitLag      = 150 * time.Millisecond
+	batchOverhead = 128
+)
+
 // retryOversize learns the topic's limit, which somebody has changed, and sends those records one by one, in order, so that each is judged
 // alone. A producer asks for the limit only when it first writes to a partition, so one that runs goes on making batches that are too
 // large: those end here too, slowly but whole, until the producer is a new one.
@@ -79,6 +87,12 @@ func (k *Kafka) sendAlone(a *appending) {
 		}
 		if !a.large {
 			return
+		}
+		if len(a.record.Key)+len(a.record.Value)+batchOverhead <= int(k.batchMax.Load()) { // the broker lags behind what it says of the topic
+			select {
+			case <-time.After(time.Duration(a.tries) * limitLag):
+			case <-k.life.Done():
+			}
 		}
 	}
 }
