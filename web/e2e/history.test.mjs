@@ -105,6 +105,7 @@ test('case 12: a late answer lands in its own room, or nowhere', async () => {
   await reader.scroll(0); // asks for an older page of Alpha
   await pause(50);
   await reader.room('Beta');
+  await reader.sees('Beta 1'); // the page turns to it a moment after the click
   for (let i = 0; i < 20; i++) {
     await foreign();
     await pause(100);
@@ -115,6 +116,7 @@ test('case 12: a late answer lands in its own room, or nowhere', async () => {
   await reader.scroll(0);
   await pause(50);
   await reader.room('Beta');
+  await reader.sees('Beta 1'); // the page turns to it a moment after the click
   for (let i = 0; i < 20; i++) {
     await foreign();
     await pause(100);
