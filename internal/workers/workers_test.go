@@ -13,6 +13,7 @@ import (
 
 // Everything runs, also what is started from within; and nothing waits for what blocks.
 func TestAllRuns(t *testing.T) {
+	before := runtime.NumGoroutine()
 	p := workers.New()
 	var ran atomic.Int64
 	var all sync.WaitGroup
@@ -32,7 +33,14 @@ func TestAllRuns(t *testing.T) {
 	}
 	close(block)
 	all.Wait()
+	p.Close()
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
+		runtime.Gosched() // the other tests count goroutines
+	}
 }
+
+// others is how many goroutines the runtime or the test may begin or end while a test counts.
+const others = 5
 
 // Goroutines are used again, as many as were at work at a time, and end when there has been no work for a while.
 func TestGoroutinesAreKeptForAWhile(t *testing.T) {
@@ -51,7 +59,7 @@ func TestGoroutinesAreKeptForAWhile(t *testing.T) {
 		before := runtime.NumGoroutine()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if gone := before - runtime.NumGoroutine(); gone != 10 {
+		if gone := before - runtime.NumGoroutine(); gone < 10-others || gone > 10+others {
 			t.Errorf("%d goroutines ended, of 10 that were needed at a time", gone)
 		}
 	})
@@ -70,7 +78,7 @@ func TestFewAreKept(t *testing.T) {
 		synctest.Wait()
 		close(block)
 		synctest.Wait()
-		if n := runtime.NumGoroutine() - before; n < 256 || n > 512 {
+		if n := runtime.NumGoroutine() - before; n < 256 || n > 512+others {
 			t.Errorf("%d goroutines are kept", n)
 		}
 	})
@@ -82,16 +90,19 @@ func TestClose(t *testing.T) {
 		p := workers.New()
 		var ran atomic.Int64
 		before := runtime.NumGoroutine()
-		for range 5 {
-			p.Do(func() { ran.Add(1) })
+		block := make(chan struct{})
+		for range 100 {
+			p.Do(func() { <-block; ran.Add(1) })
 		}
+		synctest.Wait()
+		close(block)
 		synctest.Wait()
 		p.Close()
 		p.Close()
 		p.Do(func() { ran.Add(1) })
 		synctest.Wait()
-		if n := runtime.NumGoroutine(); ran.Load() != 6 || n != before {
-			t.Errorf("%d of 6 ran, %d goroutines of %d", ran.Load(), n, before)
+		if n := runtime.NumGoroutine(); ran.Load() != 101 || n > before+others {
+			t.Errorf("%d of 101 ran, %d goroutines of %d", ran.Load(), n, before)
 		}
 	})
 }
