@@ -9,12 +9,12 @@ import (
 )
 
 // How much garbage may gather before it is collected, beside what is alive: gcPercent of it, twice the usual, and up to gcAtLeast in any
-// case, but no more than gcMost percent. While it is collected everybody waits a little longer, and a server with little in memory would
+// case, but no more than gcMost percent: more, while thousands of sockets come, would leave holes between them. While it is collected everybody waits a little longer, and a server with little in memory would
 // collect several times a second. What gathers is given back when the server is quiet (node/memory.go).
 const (
 	gcPercent = 200
 	gcAtLeast = 192 << 20 // bytes
-	gcMost    = 800
+	gcMost    = 300
 	gcLook    = time.Second // between two looks at what is alive
 )
 
