@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// How much garbage may gather before it is collected, beside what is alive: gcPercent of it, twice the usual, and up to gcAtLeast in any
-// case, but no more than gcMost percent: more, while thousands of sockets come, would leave holes between them. While it is collected everybody waits a little longer, and a server with little in memory would
-// collect several times a second. What gathers is given back when the server is quiet (node/memory.go).
+// How much garbage may gather before it is collected, beside what is alive: gcPercent of it, twice Go's usual; and up to gcMost percent while
+// that is less than gcAtLeast. While it is collected everybody waits a little longer; but what gathers while thousands of sockets come leaves
+// holes between them. It is given back when the server is quiet (node/memory.go).
 const (
 	gcPercent = 200
 	gcAtLeast = 192 << 20 // bytes
