@@ -3,9 +3,9 @@ package chat
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A digest is that of its parts, each behind its length, whatever their size; ids in stored data rest on it.
@@ -21,10 +21,35 @@ func TestDigest(t *testing.T) {
 			t.Errorf("%d parts of %d bytes: %x, want %x", len(parts), len(all), got, want)
 		}
 	}
-	if got := fmt.Sprint(MakeMessageID("lobby", "ann", "c1")); got != known {
-		t.Errorf("the id of a message is %q, and was %q in what is stored", got, known)
+}
+
+// What is stored names messages by these ids, and a retry must come to the same one.
+func TestMessageIDs(t *testing.T) {
+	for clientID, want := range map[string]MessageID{
+		"c1":                                   "BQJ90H84i65Dpz33sfXPmg",
+		"00000000-0000-7000-8000-000000000001": "-------xL7XQ7devX976IU",
+		"ffffffff-ffff-7000-8000-000000000001": "zzzzzzzqQieEvm8U6CfSpM",
+		"019abcde-f012-7abc-8def-0123456789ab": "Oewrj-HQfyEmWW4fqVmIHQ",
+		"019abcde-f012-4abc-8def-0123456789ab": "PjIyh-Q_iFheRNw0PIhuHw", // another kind of UUID
+	} {
+		if got := MakeMessageID("lobby", "ann", clientID); got != want {
+			t.Errorf("the id under %s is %q, and was %q in what is stored", clientID, got, want)
+		}
 	}
 }
 
-// known is an id as it was made from the first version on.
-const known = "BQJ90H84i65Dpz33sfXPmg"
+// A younger message's id stands behind an older one's, whatever room and user; nothing but the clientId's time has a say in it.
+func TestMessageIDsAscend(t *testing.T) {
+	last := MessageID("")
+	for i := range int64(5000) {
+		id := NewUUIDv7(time.UnixMilli(i * i * i * 30))
+		got, other := MakeMessageID("lobby", "ann", id), MakeMessageID("lobby", "bob", id)
+		switch {
+		case got <= last:
+			t.Fatalf("%s of %s does not lie behind %s", got, id, last)
+		case got == other || got[:7] != other[:7] || len(got) != 22 || !ValidClientID(string(got)):
+			t.Fatalf("under %s ann's id is %s, and bob's %s", id, got, other)
+		}
+		last = got
+	}
+}

@@ -30,12 +30,18 @@ func UUIDv7Time(id string) (t time.Time, ok bool) {
 	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return t, false
 	}
-	raw, err := hex.DecodeString(id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:])
-	if err != nil || raw[6]>>4 != 7 || raw[8]>>6 != 2 {
+	var digits, raw [32]byte // raw is twice as long as it need be
+	n := 0
+	for i := range len(id) {
+		if id[i] != '-' && n < len(digits) {
+			digits[n] = id[i]
+			n++
+		}
+	}
+	if _, err := hex.Decode(raw[:], digits[:]); err != nil || raw[6]>>4 != 7 || raw[8]>>6 != 2 {
 		return t, false
 	}
-	ms := int64(binary.BigEndian.Uint64(append([]byte{0, 0}, raw[:6]...)))
-	return time.UnixMilli(ms), true
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:8]) >> 16)), true
 }
 
 // NewUUIDv7 makes a UUIDv7 of t: 48 bits of milliseconds, the rest random.

@@ -60,7 +60,7 @@ func benchRecord(n int) chat.Record {
 	room := chat.RoomID(fmt.Sprintf("room%021d", n%benchRooms))
 	user := chat.UserID(fmt.Sprintf("guest%05d", n%benchRooms))
 	return chat.Record{Seq: chat.MakeSeq(1, int64(n+1)), Kind: chat.KindMessage, Room: room, User: user, At: int64(1e12 + n), Sent: int64(1e12 + n),
-		ID: chat.MakeMessageID(room, user, strconv.Itoa(n)), Sum: uint64(n) * 0x9e3779b97f4a7c15, Body: fmt.Appendf(nil, `{"text":"%0100d"}`, n)}
+		ID: chat.MakeMessageID(room, user, chat.NewUUIDv7(time.UnixMilli(1e12+int64(n)/10))), Sum: uint64(n) * 0x9e3779b97f4a7c15, Body: fmt.Appendf(nil, `{"text":"%0100d"}`, n)}
 }
 
 // processorTime is that of this process so far, of user and kernel.
