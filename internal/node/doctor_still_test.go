@@ -56,7 +56,7 @@ func TestDoctorChangesNoFile(t *testing.T) {
 	}{
 		"empty":         {func(*testing.T, string) {}, 0, "not made yet: the first start makes it"},
 		"an empty file": {func(t *testing.T, data string) { put(t, filepath.Join(data, "history.db"), "") }, 0, "empty: the first start fills it"},
-		"fresh":         {func(t *testing.T, data string) { fresh(t, data) }, 0, "schema 2"},
+		"fresh":         {func(t *testing.T, data string) { fresh(t, data) }, 0, "schema 3"},
 		"used":          {func(t *testing.T, data string) { copied(t, used.data, data) }, 0, ann.log},
 		"killed":        {func(t *testing.T, data string) { copied(t, killed, data) }, 0, ann.log},
 		"an old schema": {func(t *testing.T, data string) {

@@ -42,5 +42,11 @@ func SaveUnchecked(ctx context.Context, s *Mongo, cs []chat.Change) error {
 // FirstSchema is the schema of the files of the first version.
 func FirstSchema() string { return steps()[0] }
 
+// PageQuery is how a page below a place is asked for.
+func PageQuery(all bool) string {
+	q := pageQuery{want: chat.Range{All: all}}
+	return q.query(rowColumns, " room = ?1 AND seq < ?2") + " ORDER BY seq DESC LIMIT ?3"
+}
+
 // ApplicationID is what marks a file as ours.
 const ApplicationID = applicationID

@@ -62,7 +62,7 @@ func TestCheckSQLite(t *testing.T) {
 			}
 		}, func(r store.SQLiteReport) bool { return r == store.SQLiteReport{Made: true} }},
 		"fresh": {func(t *testing.T, _, path string) { closeStore(t, openAt(t, path)) }, func(r store.SQLiteReport) bool {
-			return r.Made && r.Schema == 2 && !r.Old && strings.HasPrefix(r.Store, "s-") && r.Log == "" && r.Later == ""
+			return r.Made && r.Schema == 3 && !r.Old && strings.HasPrefix(r.Store, "s-") && r.Log == "" && r.Later == ""
 		}},
 		"by a link": {func(t *testing.T, dir, path string) {
 			from := leftOpen(t)
@@ -76,7 +76,7 @@ func TestCheckSQLite(t *testing.T) {
 			chmod(t, path, 0o640)
 		}, func(r store.SQLiteReport) bool { return r.Schema == 1 && r.Old && r.Log == "old-log" && r.Store == "" }},
 		"killed": {func(t *testing.T, dir, path string) { copyTo(t, leftOpen(t), dir, "s.db", "s.db-wal", "s.db-shm") },
-			func(r store.SQLiteReport) bool { return r.Schema == 2 && r.Log == "the-log" && r.Later == "" }},
+			func(r store.SQLiteReport) bool { return r.Schema == 3 && r.Log == "the-log" && r.Later == "" }},
 		"killed, and a part of it copied": {func(t *testing.T, dir, path string) { copyTo(t, leftOpen(t), dir, "s.db", "s.db-wal") },
 			func(r store.SQLiteReport) bool { return r.Made && strings.Contains(r.Later, "has no index") }},
 		"a change was cut off": {cutOff, func(r store.SQLiteReport) bool { return r.Made && strings.Contains(r.Later, "was cut off") }},

@@ -39,7 +39,7 @@ func dsn(path string, writes bool) string {
 		"busy_timeout(1000)", // ms; another process may look into the file
 		"synchronous(FULL)",
 		"journal_size_limit(67108864)",
-		"wal_autocheckpoint(4000)", // pages of 4 KiB: a checkpoint syncs the file, and its pages are often the same
+		"wal_autocheckpoint(16000)", // pages of 4 KiB: a checkpoint syncs the file, and its pages are often the same
 		"cache_size(-8192)",
 		"temp_store(MEMORY)",
 		"trusted_schema(0)",

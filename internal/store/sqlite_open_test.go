@@ -52,7 +52,7 @@ func TestOpenRefusals(t *testing.T) {
 			closeStore(t, openAt(t, path))
 			rawSQL(t, path, "PRAGMA user_version = 99")
 			return path
-		}, "was written by a newer hubbub (schema 99, this one knows 2)"},
+		}, "was written by a newer hubbub (schema 99, this one knows 3)"},
 		"damaged": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "s.db")
 			closeStore(t, openAt(t, path))

@@ -54,17 +54,24 @@ type pageQuery struct {
 	want chat.Range // how much of it, and which kinds
 }
 
-// from names the index, so that a page costs its own length, however many joins lie between the messages.
-func (q *pageQuery) from() string {
-	if q.want.All {
-		return " FROM rows WHERE"
+// A query of places names its index, so that a page costs its own length, however many joins lie between the messages.
+const (
+	ofTalk  = " FROM rows INDEXED BY rows_talk WHERE kind IN (1, 7) AND"
+	ofMoves = " FROM rows INDEXED BY rows_moves WHERE kind NOT IN (1, 7) AND"
+)
+
+// query gives the columns of rows of all kinds that are wanted, where place says which places.
+func (q *pageQuery) query(columns, place string) string {
+	talk := "SELECT " + columns + ofTalk + place
+	if !q.want.All {
+		return talk
 	}
-	return " FROM rows INDEXED BY rows_talk WHERE kind IN (1, 7) AND"
+	return talk + " UNION ALL SELECT " + columns + ofMoves + place // with an order: merged as they are read
 }
 
 // below gives the newest limit rows below a place, and says whether there are more.
 func (q *pageQuery) below(place chat.Seq, limit int) ([]chat.Record, bool, error) {
-	rows, more, err := q.rows(limit, "SELECT "+rowColumns+q.from()+" room = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+	rows, more, err := q.rows(limit, q.query(rowColumns, " room = ?1 AND seq < ?2")+" ORDER BY seq DESC LIMIT ?3",
 		string(q.room), int64(min(place, q.w+1)), limit+1)
 	slices.Reverse(rows)
 	return rows, more, err
@@ -72,13 +79,13 @@ func (q *pageQuery) below(place chat.Seq, limit int) ([]chat.Record, bool, error
 
 // above gives the oldest limit rows above a place, and says whether there are more.
 func (q *pageQuery) above(place chat.Seq, limit int) ([]chat.Record, bool, error) {
-	return q.rows(limit, "SELECT "+rowColumns+q.from()+" room = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+	return q.rows(limit, q.query(rowColumns, " room = ?1 AND seq > ?2 AND seq <= ?3")+" ORDER BY seq LIMIT ?4",
 		string(q.room), int64(place), int64(q.w), limit+1)
 }
 
 func (q *pageQuery) anyAbove(place chat.Seq) (bool, error) {
 	var is bool
-	err := q.tx.QueryRowContext(q.ctx, "SELECT EXISTS (SELECT 1"+q.from()+" room = ? AND seq > ? AND seq <= ?)",
+	err := q.tx.QueryRowContext(q.ctx, "SELECT EXISTS ("+q.query("1", " room = ?1 AND seq > ?2 AND seq <= ?3")+")",
 		string(q.room), int64(place), int64(q.w)).Scan(&is)
 	return is, err
 }

@@ -28,7 +28,7 @@ func (st *saveStmts) prepare(ctx context.Context, db *sql.DB) error {
 		sql string
 	}{
 		{&st.seqOf, "SELECT room, seq FROM rows WHERE id = ?"},
-		{&st.idAt, "SELECT id FROM rows WHERE room = ? AND seq = ?"},
+		{&st.idAt, "SELECT id" + ofTalk + " room = ?1 AND seq = ?2 UNION ALL SELECT id" + ofMoves + " room = ?1 AND seq = ?2"},
 		{&st.row, "INSERT" + insertRows(1)},
 		{&st.rows, "INSERT OR FAIL" + insertRows(pieceRows)}, // FAIL: else SQLite keeps every page of it twice, to be able to undo it
 		{&st.room, "SELECT " + roomColumns + " FROM rooms WHERE id = ?"},
@@ -178,7 +178,7 @@ func (b *batch) saveMember(m chat.Member) error {
 // value that the engine has no room for, will never be stored; everything else is worth another try.
 func (b *batch) blame(i int, r chat.Record, err error) error {
 	switch code := resultCode(err); {
-	case code == lib.SQLITE_CONSTRAINT_UNIQUE:
+	case code == lib.SQLITE_CONSTRAINT_UNIQUE, code == lib.SQLITE_CONSTRAINT_TRIGGER:
 		var id string
 		if err := b.one(b.st.idAt, string(r.Room), int64(r.Seq)).Scan(&id); err == nil && id != string(r.ID) {
 			return fmt.Errorf("sqlite: place %d of room %s has record %s, not %s: %w", r.Seq, r.Room, id, r.ID, chat.ErrRewound)

@@ -8,13 +8,13 @@ import (
 
 // schemaVersion is the schema this program reads and writes; it stands in the file's user_version. Each version's step leads from the
 // one before, and is never changed once released.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // applicationID marks a file as ours ("Hubb"), see SQLite's file format, §1.3.
 const applicationID = 0x48756262
 
 // steps lead from one schema version to the next: steps[0] makes version 1 of an empty file.
-func steps() []string { return []string{schemaV1, schemaV2} }
+func steps() []string { return []string{schemaV1, schemaV2, schemaV3} }
 
 // schemaV2 gives the store a name of its own: see chat.ArchiveState.
 const schemaV2 = `
@@ -23,6 +23,30 @@ CREATE TABLE store (
   name TEXT    NOT NULL CHECK (name <> '')
 );
 `
+
+// schemaV3 has a row's place in one index instead of two: among the talk, or among the moves (joins, leaves, changes of a room). Each index
+// of places is a page written per room and save, and those pages are most of what a busy store writes. That no place is taken twice, once as
+// talk and once as a move, is seen to by a trigger.
+const schemaV3 = `
+ALTER TABLE rows RENAME TO old;
+DROP INDEX rows_talk;
+DROP INDEX rows_rev;
+CREATE TABLE rows (
+  room    TEXT    NOT NULL CHECK (room <> ''),
+  seq     INTEGER NOT NULL CHECK (seq > 0),
+  rev     INTEGER NOT NULL CHECK (rev >= seq),
+  id      TEXT    NOT NULL UNIQUE CHECK (id <> ''),
+  kind    INTEGER NOT NULL CHECK (kind > 0),
+  user    TEXT    NOT NULL,
+  subject TEXT    NOT NULL,
+  at      INTEGER NOT NULL,
+  sent    INTEGER NOT NULL,
+  sum     INTEGER NOT NULL,
+  body    BLOB    NOT NULL CHECK (length(body) BETWEEN 2 AND 1048576)
+);
+INSERT INTO rows SELECT room, seq, rev, id, kind, user, subject, at, sent, sum, body FROM old ORDER BY rowid;
+DROP TABLE old;
+` + indexes
 
 // Kinds 1 and 7 are chat.KindMessage and chat.KindTombstone: what a page shows unless all kinds are asked for. A body beyond 1 MiB is
 // four times what a log may carry: such a row can never be right, and is refused for good rather than for now.
@@ -88,9 +112,16 @@ CREATE TABLE dead (
 ) WITHOUT ROWID;
 `
 
-// indexes are those of schema 2, as they are made anew where one was dropped: pages name them, and would not be had without.
+// indexes are those of schema 3, as they are made anew where one was dropped: pages name them, and would not be had without.
 const indexes = `
-CREATE INDEX IF NOT EXISTS rows_talk ON rows (room, seq) WHERE kind IN (1, 7);
+CREATE UNIQUE INDEX IF NOT EXISTS rows_talk  ON rows (room, seq) WHERE kind IN (1, 7);
+CREATE UNIQUE INDEX IF NOT EXISTS rows_moves ON rows (room, seq) WHERE kind NOT IN (1, 7);
+CREATE TRIGGER IF NOT EXISTS rows_talk_place BEFORE INSERT ON rows WHEN NEW.kind IN (1, 7) AND EXISTS
+  (SELECT 1 FROM rows INDEXED BY rows_moves WHERE kind NOT IN (1, 7) AND room = NEW.room AND seq = NEW.seq AND id <> NEW.id)
+  BEGIN SELECT RAISE(ABORT, 'the place is taken by a move'); END;
+CREATE TRIGGER IF NOT EXISTS rows_moves_place BEFORE INSERT ON rows WHEN NEW.kind NOT IN (1, 7) AND EXISTS
+  (SELECT 1 FROM rows INDEXED BY rows_talk WHERE kind IN (1, 7) AND room = NEW.room AND seq = NEW.seq AND id <> NEW.id)
+  BEGIN SELECT RAISE(ABORT, 'the place is taken by talk'); END;
 CREATE INDEX IF NOT EXISTS rows_rev  ON rows (room, rev) WHERE rev > seq;
 CREATE INDEX IF NOT EXISTS rooms_name ON rooms (name, id);
 CREATE INDEX IF NOT EXISTS members_user ON members (user, room);

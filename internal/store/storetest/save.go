@@ -31,7 +31,7 @@ func testCopies(t *testing.T, h Harness) {
 	}
 }
 
-// testRewound: a place has one id; another one there means that the log went back, which is no fault of the record.
+// testRewound: a place has one id, whatever its kind; another one there means that the log went back, which is no fault of the record.
 func testRewound(t *testing.T, h Harness) {
 	s := open(t, h)
 	save(t, s, record(at(1), chat.KindCreate, "r", "u", "a"), record(at(2), chat.KindMessage, "r", "u", "b"))
@@ -40,6 +40,11 @@ func testRewound(t *testing.T, h Harness) {
 	var never *chat.Unstorable
 	if !errors.Is(err, chat.ErrRewound) || errors.As(err, &never) {
 		t.Fatalf("a place taken twice: %v", err)
+	}
+	for _, moved := range []chat.Record{record(at(2), chat.KindJoin, "r", "u", "e"), record(at(1), chat.KindMessage, "r", "u", "f")} {
+		if err := s.Save(ctxOf(t), 0, changes(moved), chat.Mark{Seq: at(3)}); !errors.Is(err, chat.ErrRewound) {
+			t.Fatalf("a place taken by another kind: %v", err)
+		}
 	}
 	other := record(at(2), chat.KindMessage, "elsewhere", "u", "d")
 	must(t, s.Save(ctxOf(t), 0, changes(other), chat.Mark{Seq: at(3)})) // in another room the place is free
