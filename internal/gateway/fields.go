@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -11,13 +12,13 @@ import (
 // fields reads a request's object field by field. The first thing that is wrong stays in err; what is read after it is zero. Fields
 // that nobody asks for are ignored. A null is as good as a missing field.
 type fields struct {
-	values map[string]json.RawMessage
+	values []member
 	err    error
 }
 
 // parseFields takes the payload apart: one JSON object, checked by checkContent.
 func parseFields(args []json.RawMessage, depth int) *fields {
-	f := &fields{}
+	f, ok := &fields{}, false
 	switch {
 	case len(args) != 1:
 		f.fail("the request must be one object, not %d arguments", len(args))
@@ -26,7 +27,7 @@ func parseFields(args []json.RawMessage, depth int) *fields {
 	default:
 		if err := checkContent(args[0], depth); err != nil {
 			f.fail("the request: %v", err)
-		} else if err := json.Unmarshal(args[0], &f.values); err != nil {
+		} else if f.values, ok = splitObject(args[0]); !ok {
 			f.fail("the request is not valid JSON")
 		}
 	}
@@ -39,10 +40,14 @@ func (f *fields) fail(format string, args ...any) {
 	}
 }
 
-// has says whether the field is there, and gives its JSON.
+// has says whether the field is there, and gives its JSON; of several of one name the last counts.
 func (f *fields) has(name string) (json.RawMessage, bool) {
-	raw, ok := f.values[name]
-	return raw, ok && f.err == nil && string(raw) != "null"
+	for _, m := range slices.Backward(f.values) {
+		if string(m.name) == name {
+			return m.raw, f.err == nil && string(m.raw) != "null"
+		}
+	}
+	return nil, false
 }
 
 // optional reads a text that may be missing: nil then.
@@ -51,8 +56,8 @@ func (f *fields) optional(name string) *string {
 	if !ok {
 		return nil
 	}
-	var s string
-	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	s, ok := unquote(raw)
+	if !ok {
 		f.fail("%s: must be a string", name)
 		return nil
 	}

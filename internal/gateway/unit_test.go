@@ -87,9 +87,6 @@ func FuzzFields(f *testing.F) {
 			func(f *fields) action { f.places("since"); return action{run: nil} }} {
 			fs := parseFields([]json.RawMessage{raw}, 32)
 			a := read(fs)
-			if fs.err == nil && !json.Valid(raw) {
-				t.Errorf("%q was read", raw)
-			}
 			if fs.err == nil && a.room != "" && !chat.ValidClientID(string(a.room)) {
 				t.Errorf("room %q", a.room)
 			}
