@@ -18,24 +18,19 @@ const pieceRows = 64
 // scheduler takes the core away, after 10 ms.
 const turn = 500 * time.Microsecond
 
-// indexed is a change and its place in the batch.
-type indexed struct {
-	index int
-	chat.Change
-}
-
 // save applies all changes. Those that are a row and nothing else go first, in pieces, the rooms one after the other, so that a page of an
 // index is looked for once: where a row stands among others is said by its seq. Those that change a room or a member follow in log order.
 func (b *batch) save(ctx context.Context, cs []chat.Change) error {
-	rows, rest := make([]indexed, 0, len(cs)), []indexed(nil)
-	for i, c := range cs {
-		if c.Room == nil && c.Member == nil {
-			rows = append(rows, indexed{i, c})
+	b.changes = cs
+	rows, rest := make([]int, 0, len(cs)), []int(nil)
+	for i := range cs {
+		if cs[i].Room == nil && cs[i].Member == nil {
+			rows = append(rows, i)
 		} else {
-			rest = append(rest, indexed{i, c})
+			rest = append(rest, i)
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b indexed) int { return cmp.Compare(a.Row.Room, b.Row.Room) })
+	slices.SortFunc(rows, func(i, j int) int { return cmp.Or(cmp.Compare(cs[i].Row.Room, cs[j].Row.Room), cmp.Compare(i, j)) })
 	began := time.Now()
 	for len(rows) >= pieceRows {
 		if err := b.saveRows(rows[:pieceRows]); err != nil {
@@ -46,42 +41,41 @@ func (b *batch) save(ctx context.Context, cs []chat.Change) error {
 			return err
 		}
 	}
-	for _, part := range [][]indexed{rows, rest} {
-		for _, c := range part {
-			if err := b.saveOne(c); err != nil {
-				return err
-			}
-			if err := breathe(ctx, &began); err != nil {
-				return err
-			}
+	for _, i := range append(rows, rest...) {
+		if err := b.saveOne(i); err != nil {
+			return err
+		}
+		if err := breathe(ctx, &began); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (b *batch) saveOne(c indexed) error {
-	if err := b.apply(c.Change); err != nil {
-		return b.blame(c.index, c.Row, err)
+// saveOne applies the i-th change.
+func (b *batch) saveOne(i int) error {
+	if err := b.apply(b.changes[i]); err != nil {
+		return b.blame(i, b.changes[i].Row, err)
 	}
 	return nil
 }
 
-// saveRows writes pieceRows rows with one statement. Copies among them change nothing, as with one row. If one of them can not be stored
-// it does not say which: the rows are then written one by one, and those that it has written already are found at their places.
-func (b *batch) saveRows(rows []indexed) error {
+// saveRows writes the rows of pieceRows changes with one statement. Copies among them change nothing, as with one row. If one of them can
+// not be stored it does not say which: the rows are then written one by one, and those that it has written already are found at their places.
+func (b *batch) saveRows(rows []int) error {
 	if b.values == nil {
 		b.rows, b.values = b.tx.StmtContext(b.ctx, b.st.rows), make([]any, 0, pieceRows*rowParams)
 	}
 	b.values = b.values[:0]
-	for _, c := range rows {
-		b.values = rowValues(b.values, c.Row)
+	for _, i := range rows {
+		b.values = rowValues(b.values, b.changes[i].Row)
 	}
 	_, err := b.rows.ExecContext(b.ctx, b.values...)
 	if err == nil || !aboutRow(resultCode(err)) {
 		return err
 	}
-	for _, c := range rows {
-		if err := b.saveOne(c); err != nil {
+	for _, i := range rows {
+		if err := b.saveOne(i); err != nil {
 			return err
 		}
 	}

@@ -83,8 +83,9 @@ type batch struct {
 	st  *saveStmts
 	row *sql.Stmt // st.row in tx
 
-	rows   *sql.Stmt // st.rows in tx
-	values []any     // of a piece
+	changes []chat.Change
+	rows    *sql.Stmt // st.rows in tx
+	values  []any     // of a piece
 }
 
 func (b *batch) exec(s *sql.Stmt, args ...any) error {
