@@ -32,17 +32,19 @@ func encodeReady(t packet.SocketType, namespace, id string, name *string, args [
 	for _, a := range args {
 		size += len(a) + 1
 	}
-	b := append(packet.AppendSocketHeader(make([]byte, 0, size), t, 0, namespace, id), '[')
-	if name != nil {
-		b = packet.AppendString(b, *name)
-	}
-	for i, a := range args {
-		if i > 0 || name != nil {
-			b = append(b, ',')
+	return engineio.NewTextFrame(size, func(b []byte) []byte {
+		b = append(packet.AppendSocketHeader(b, t, 0, namespace, id), '[')
+		if name != nil {
+			b = packet.AppendString(b, *name)
 		}
-		b = packet.AppendJSON(b, a)
-	}
-	return engineio.NewFrame(engineio.Message{Data: append(b, ']')})
+		for i, a := range args {
+			if i > 0 || name != nil {
+				b = append(b, ',')
+			}
+			b = packet.AppendJSON(b, a)
+		}
+		return append(b, ']')
+	})
 }
 
 // encode makes a frame of an event (name not nil) or of an answer, with its attachments right behind it.

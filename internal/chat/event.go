@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"sync"
 )
 
 // User is an identity as other people see it.
@@ -47,14 +48,27 @@ type RoomInfo struct {
 
 // Encode makes the bytes that travel through log, bus and frame. Control characters come out escaped, so that no U+001E is ever raw.
 func (b Body) Encode() []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(b); err != nil { // strings, numbers and flags always encode
+	e := bodies.Get().(*bodyEncoder)
+	defer bodies.Put(e)
+	e.buf.Reset()
+	if err := e.json.Encode(&b); err != nil { // strings, numbers and flags always encode
 		panic(err)
 	}
-	return bytes.TrimRight(buf.Bytes(), "\n")
+	return bytes.Clone(bytes.TrimRight(e.buf.Bytes(), "\n"))
 }
+
+// bodyEncoder is kept from one body to the next, since its buffer has grown to their size.
+type bodyEncoder struct {
+	buf  bytes.Buffer
+	json *json.Encoder
+}
+
+var bodies = sync.Pool{New: func() any {
+	e := &bodyEncoder{}
+	e.json = json.NewEncoder(&e.buf)
+	e.json.SetEscapeHTML(false)
+	return e
+}}
 
 // ParseBody reads the JSON of a record's body.
 func ParseBody(data []byte) (Body, error) {

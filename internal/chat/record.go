@@ -80,6 +80,16 @@ func AppendRecord(dst []byte, r Record) []byte {
 	return append(dst, r.Body...)
 }
 
+// recordSize is how many bytes AppendRecord appends.
+func recordSize(r Record) int {
+	var b [binary.MaxVarintLen64]byte
+	n := 2 + binary.PutVarint(b[:], r.Sent) + 8 + len(r.Body)
+	for _, s := range []string{string(r.Room), string(r.ID), string(r.User), string(r.Subject)} {
+		n += binary.PutUvarint(b[:], uint64(len(s))) + len(s)
+	}
+	return n
+}
+
 // ParseRecord reads what AppendRecord wrote. The Body shares memory with data. Errors: ErrNewer, and others for what no version writes.
 func ParseRecord(data []byte) (Record, error) {
 	var r Record

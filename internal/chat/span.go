@@ -45,15 +45,19 @@ var errNote = errors.New("malformed note")
 
 // Encode gives the bus's bytes of a span.
 func (s Span) Encode() []byte {
-	dst := binary.AppendUvarint([]byte{noteSpan}, uint64(s.From))
+	size := 1 + 3*binary.MaxVarintLen64
+	for _, r := range s.Records {
+		size += 3*binary.MaxVarintLen64 + recordSize(r)
+	}
+	dst := append(make([]byte, 0, size), noteSpan)
+	dst = binary.AppendUvarint(dst, uint64(s.From))
 	dst = binary.AppendUvarint(dst, uint64(s.To))
 	dst = binary.AppendUvarint(dst, uint64(len(s.Records)))
 	for _, r := range s.Records {
 		dst = binary.AppendUvarint(dst, uint64(r.Seq))
 		dst = binary.AppendVarint(dst, r.At)
-		body := AppendRecord(nil, r)
-		dst = binary.AppendUvarint(dst, uint64(len(body)))
-		dst = append(dst, body...)
+		dst = binary.AppendUvarint(dst, uint64(recordSize(r)))
+		dst = AppendRecord(dst, r)
 	}
 	return dst
 }

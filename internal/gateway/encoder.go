@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 	"github.com/hubbub-chat/hubbub/socketio"
@@ -26,9 +27,16 @@ type wire struct {
 // Record makes the event of a record: its seq in front of the very bytes of its body. Where these can not be shown, that of a tombstone.
 func (Encoder) Record(r chat.Record) chat.Frame {
 	r = chat.Shown(r)
-	data := chat.AppendEvent(make([]byte, 0, len(r.Body)+32), r)
-	return frame(r.Room, r.Seq, r.Kind.EventName(), data, false)
+	scratch := scratches.Get().(*[]byte)
+	data := chat.AppendEvent((*scratch)[:0], r)
+	f := frame(r.Room, r.Seq, r.Kind.EventName(), data, false)
+	*scratch = data
+	scratches.Put(scratch)
+	return f
 }
+
+// scratches hold an event until it is in its frame.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
 
 // Gap makes the event that says what is left out. A reader stands at its end then.
 func (Encoder) Gap(g chat.Gap) chat.Frame {

@@ -12,7 +12,7 @@ import (
 
 // The most that a reader gets at once (chat.Handler).
 const (
-	batchRecords = 2000
+	batchRecords = 4000
 	batchBytes   = 8 << 20
 )
 

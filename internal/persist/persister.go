@@ -24,7 +24,7 @@ type Options struct {
 	Trim    bool                                  // trim the log behind W and KeepBehind
 	Back    BackOff                               // between two probes of a store that does not answer
 	Wait    time.Duration                         // for one operation of the store; default 5 s
-	Gather  time.Duration                         // at the log's end, from one save to the next, so that few syncs of the store disturb those of the log; default 50 ms, negative: none
+	Gather  time.Duration                         // at the log's end, from one save to the next, so that few syncs of the store disturb those of the log; more after a large one; default 50 ms, negative: none
 	Slow    time.Duration                         // an operation that has not answered by then counts as a pause; default 3 s
 	OnState func(State)                           // told after every pause, resume, refusal and End, one at a time; must not block
 	Jitter  func(max time.Duration) time.Duration // default: uniform in [0, max)
@@ -173,8 +173,23 @@ func (s *Persister) Records(ctx context.Context, p int, rs []chat.Record, upTo c
 		w.trim(ctx, rs, atEnd)
 	}
 	if atEnd && len(rs) > 0 {
-		sleep(ctx, s.opt.Gather-time.Since(began))
+		sleep(ctx, s.gather(len(rs))-time.Since(began))
 	}
+}
+
+// many is how many records at once say that as many will come: then they are gathered for gatherMany times as long. A save writes a page
+// for each room that has spoken, however much it said; a save of little is better done soon, since it holds up others for less.
+const (
+	many       = 400
+	gatherMany = 5
+)
+
+// gather is how long after the beginning of a save of n records the next one is to begin.
+func (s *Persister) gather(n int) time.Duration {
+	if n < many {
+		return s.opt.Gather
+	}
+	return gatherMany * s.opt.Gather
 }
 
 // sleep waits, not at all if d is not above 0; false if ctx ended.

@@ -54,6 +54,23 @@ func NewFrame(ms ...Message) *Frame {
 	return encodeFrame(ps...)
 }
 
+// NewTextFrame makes a frame of one message of text, which fill appends to
+// what it is given; size is about how long that is, in bytes. It is written
+// where it stays, so that it is copied once.
+func NewTextFrame(size int, fill func([]byte) []byte) *Frame {
+	const room = ws.MaxHeaderSize + 1 // for the header and the packet's type
+	b := fill(make([]byte, room, room+size))
+	f := &Frame{differs: bytes.IndexByte(b[room:], packet.EngineSeparator) >= 0}
+	var header [ws.MaxHeaderSize]byte
+	n := len(appendHeader(header[:0], ws.OpText, len(b)-room+1))
+	f.wire = b[room-1-n:]
+	copy(f.wire, header[:n])
+	f.wire[n] = byte(packet.EngineMessage)
+	f.one[0] = part{body: n, end: len(f.wire)}
+	f.parts = f.one[:]
+	return f
+}
+
 // control makes a frame of one packet that is not a message.
 func control(t packet.EngineType, data string) *Frame {
 	return encodeFrame(packet.EnginePacket{Type: t, Data: []byte(data)})

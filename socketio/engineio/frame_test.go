@@ -3,6 +3,7 @@ package engineio
 import (
 	"bytes"
 	"io"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,21 @@ func TestFrameEncodings(t *testing.T) {
 	}
 	if f.Size() != f.tailSize(0) || f.tailSize(4) != 0 || f.tailSize(1) >= f.Size() {
 		t.Errorf("sizes %d, %d, %d", f.Size(), f.tailSize(1), f.tailSize(4))
+	}
+}
+
+// A frame that is written in place is the same as one of ready bytes, whatever its length and however well that was guessed.
+func TestTextFrames(t *testing.T) {
+	for _, length := range []int{0, 1, 123, 124, 125, 126, 65_533, 65_534, 65_535, 65_536, 200_000} {
+		for _, text := range []string{strings.Repeat("x", length), strings.Repeat("x", length) + "\x1e"} {
+			want := NewFrame(Message{Data: []byte(text)})
+			for _, size := range []int{0, length, 2 * length} {
+				got := NewTextFrame(size, func(b []byte) []byte { return append(b, text...) })
+				if !bytes.Equal(got.wire, want.wire) || !reflect.DeepEqual(got.parts, want.parts) || got.differs != want.differs || got.Size() != want.Size() {
+					t.Errorf("%d bytes, %d guessed: %d bytes on the wire, %+v; want %d, %+v", len(text), size, len(got.wire), got.parts, len(want.wire), want.parts)
+				}
+			}
+		}
 	}
 }
 
