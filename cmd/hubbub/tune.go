@@ -14,7 +14,7 @@ import (
 const (
 	gcPercent = 200
 	gcAtLeast = 192 << 20 // bytes
-	gcMost    = 300
+	gcMost    = 250
 	gcLook    = time.Second // between two looks at what is alive
 )
 
