@@ -45,7 +45,7 @@ type Record struct {
 	At      int64     // the log's own append time, ms since 1970; set by the log
 	Kind    Kind      //
 	Room    RoomID    //
-	ID      MessageID // hash(room, user, clientId)
+	ID      MessageID // see MakeMessageID
 	User    UserID    // who asked for it
 	Subject UserID    // join, leave, create, invite: whose membership begins, ends or is offered; else empty
 	Sent    int64     // the accepting node's clock, ms since 1970: the `at` that clients see

@@ -95,7 +95,6 @@ const maxSince = 500
 type Gateway struct {
 	cfg     Config
 	log     *slog.Logger
-	encode  Encoder
 	users   users
 	expiry  expiry
 	counts  counters

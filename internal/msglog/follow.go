@@ -12,7 +12,7 @@ import (
 
 // The most that a reader gets at once (chat.Handler).
 const (
-	batchRecords = 4000
+	batchRecords = 2000
 	batchBytes   = 8 << 20
 )
 

@@ -42,6 +42,9 @@ func SaveUnchecked(ctx context.Context, s *Mongo, cs []chat.Change) error {
 // FirstSchema is the schema of the files of the first version.
 func FirstSchema() string { return steps()[0] }
 
+// SecondSchema is what the second version added.
+func SecondSchema() string { return steps()[1] }
+
 // PageQuery is how a page below a place is asked for.
 func PageQuery(all bool) string {
 	q := pageQuery{want: chat.Range{All: all}}

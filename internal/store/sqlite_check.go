@@ -159,7 +159,7 @@ func readSQLite(ctx context.Context, path, way string) (r SQLiteReport, err erro
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := r.read(ctx, db); err != nil || r.Schema != schemaVersion {
+	if err := r.read(ctx, db); err != nil || r.Schema != schemaVersion || r.Later != "" {
 		return r, err
 	}
 	var save saveStmts // compiled, and never run: a table or a column that is missing is found
@@ -178,8 +178,16 @@ func (r *SQLiteReport) read(ctx context.Context, db *sql.DB) error {
 	}
 	r.Old = r.Schema < schemaVersion
 	err = tx.QueryRowContext(ctx, "SELECT id FROM log").Scan(&r.Log)
-	if (err == nil || errors.Is(err, sql.ErrNoRows)) && !r.Old {
+	if (err == nil || errors.Is(err, sql.ErrNoRows)) && r.Schema >= 2 { // the first had no name
 		err = tx.QueryRowContext(ctx, "SELECT name FROM store").Scan(&r.Store)
+	}
+	var there, whole bool // the table, and the indexes of it that statements name
+	if err == nil && !r.Old {
+		err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'rows'),
+			(SELECT count(*) FROM sqlite_schema WHERE name IN ('rows_talk', 'rows_moves')) = 2`).Scan(&there, &whole)
+		if err == nil && there && !whole {
+			r.Later = "an index is missing: the next start makes it"
+		}
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil

@@ -75,6 +75,18 @@ func TestCheckSQLite(t *testing.T) {
 				"INSERT INTO log VALUES (1, 'old-log', 1, 1)", "PRAGMA journal_mode = WAL")
 			chmod(t, path, 0o640)
 		}, func(r store.SQLiteReport) bool { return r.Schema == 1 && r.Old && r.Log == "old-log" && r.Store == "" }},
+		"schema 2": {func(t *testing.T, _, path string) {
+			rawSQL(t, path, store.FirstSchema(), store.SecondSchema(), fmt.Sprintf("PRAGMA application_id = %d", store.ApplicationID), "PRAGMA user_version = 2",
+				"INSERT INTO log VALUES (1, 'old-log', 1, 1)", "INSERT INTO store VALUES (1, 's-name')", "DROP INDEX rows_rev", "PRAGMA journal_mode = WAL")
+		}, func(r store.SQLiteReport) bool {
+			return r.Schema == 2 && r.Old && r.Log == "old-log" && r.Store == "s-name" && r.Later == ""
+		}},
+		"an index gone": {func(t *testing.T, _, path string) {
+			closeStore(t, openAt(t, path))
+			rawSQL(t, path, "DROP INDEX rows_moves")
+		}, func(r store.SQLiteReport) bool {
+			return r.Schema == 3 && r.Store != "" && strings.Contains(r.Later, "the next start makes it")
+		}},
 		"killed": {func(t *testing.T, dir, path string) { copyTo(t, leftOpen(t), dir, "s.db", "s.db-wal", "s.db-shm") },
 			func(r store.SQLiteReport) bool { return r.Schema == 3 && r.Log == "the-log" && r.Later == "" }},
 		"killed, and a part of it copied": {func(t *testing.T, dir, path string) { copyTo(t, leftOpen(t), dir, "s.db", "s.db-wal") },

@@ -11,7 +11,8 @@ import (
 func TestADroppedIndexIsMadeAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	closeStore(t, openAt(t, path))
-	rawSQL(t, path, "DROP INDEX rows_talk", "DROP INDEX rows_moves", "DROP INDEX rows_rev", "DROP INDEX rooms_name", "DROP INDEX members_user")
+	rawSQL(t, path, "DROP INDEX rows_talk", "DROP INDEX rows_moves", "DROP INDEX rows_rev", "DROP INDEX rooms_name", "DROP INDEX members_user",
+		"DROP TRIGGER rows_talk_place", "DROP TRIGGER rows_moves_place")
 	s := openAt(t, path)
 	if _, err := s.Page(t.Context(), "lobby", chat.Range{}, 10); err != nil {
 		t.Errorf("a page: %v", err)
