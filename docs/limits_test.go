@@ -132,7 +132,7 @@ func TestTheNumbersOfOperations(t *testing.T) {
 	holds(t, "operations.md", []string{
 		sentence("`GOGC=%s`", named("cmd/hubbub", "gcPercent")),
 		sentence("(up to %s) while that is less than %s MiB of garbage", named("cmd/hubbub", "gcMost"), named("cmd/hubbub", "gcAtLeast")>>20),
-		sentence("or %s MiB, up to two and a half times", named("cmd/hubbub", "gcAtLeast")>>20),
+		sentence("or %s MiB, up to three and a half times", named("cmd/hubbub", "gcAtLeast")>>20),
 		sentence("looks every %s s", named("internal/node", "trimEvery")/1000),
 		sentence("less than %s MiB a second", named("internal/node", "quietRate")>>20),
 		sentence("saving is paused or more than %s records late", named("internal/node", "behindBy")),

@@ -40,11 +40,17 @@ type Log interface {
 	Trim(ctx context.Context, p int, through Seq) error
 }
 
+// MaxBatch and MaxBatchBytes are the most that a reader of a log gets at once; one record he gets in any case.
+const (
+	MaxBatch      = 4000 // records
+	MaxBatchBytes = 8 << 20
+)
+
 // Handler reads a group's partitions: relay, persist. Calls are serial per partition, concurrent between partitions.
 type Handler interface {
 	// Begin says where to read on; an error is retried with back-off (that is how an unreadable W fetches nothing).
 	Begin(ctx context.Context, p int) (Mark, error)
-	// Records owns rs (at most 2,000 or 8 MiB) until it returns. upTo: how far p has been read, also over offsets that hold nothing;
+	// Records owns rs (at most MaxBatch) until it returns. upTo: how far p has been read, also over offsets that hold nothing;
 	// atEnd: that was the end. Called at least once a second while the log can be read, with no records if there are none.
 	// Blocking is the pause, returning is the commit; ctx ends when p is taken back.
 	Records(ctx context.Context, p int, rs []Record, upTo Mark, atEnd bool)

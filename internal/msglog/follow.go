@@ -10,12 +10,6 @@ import (
 	"github.com/hubbub-chat/hubbub/internal/msglog/segment"
 )
 
-// The most that a reader gets at once (chat.Handler).
-const (
-	batchRecords = 2000
-	batchBytes   = 8 << 20
-)
-
 // beat is how long a reader of a log in which nothing happens is left alone; he is promised a call each second.
 const beat = 500 * time.Millisecond
 
@@ -102,7 +96,7 @@ func (d *Disk) follow(ctx context.Context, part *segment.Log, at stance, f func(
 
 // read gives the next records, none at the end, and the stance behind them.
 func (d *Disk) read(part *segment.Log, at stance) ([]chat.Record, stance, error) {
-	es, err := part.Read(at.next, batchRecords, batchBytes)
+	es, err := part.Read(at.next, chat.MaxBatch, chat.MaxBatchBytes)
 	if err != nil {
 		return nil, at, readError(err)
 	}

@@ -47,7 +47,7 @@ var decompressor = kgo.DefaultDecompressor()
 // fetch reads from partitions of one broker; it waits so long for something to come. The error is for all of them.
 func (k *Kafka) fetch(ctx context.Context, cl *kgo.Client, leader int32, rs []reading, wait time.Duration) ([]portion, error) {
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = int32(wait.Milliseconds()), 1, batchBytes, 1
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = int32(wait.Milliseconds()), 1, chat.MaxBatchBytes, 1
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = k.topic, k.topicID
 	from := map[int32]place{}

@@ -127,11 +127,15 @@ func (t *tail) rest(ctx context.Context, d time.Duration) {
 	}
 }
 
+// kafkaBatch is how many records a reader gets at once: less than chat.MaxBatch, since the stores beside Kafka are other machines, and a save
+// there costs by the record.
+const kafkaBatch = 2000
+
 // fits says how many of the records a reader may be given at once, one at least.
 func fits(rs []chat.Record) int {
 	size := 0
 	for i, r := range rs {
-		if size += r.Size(); i == batchRecords || i > 0 && size > batchBytes {
+		if size += r.Size(); i == kafkaBatch || i > 0 && size > chat.MaxBatchBytes {
 			return i
 		}
 	}

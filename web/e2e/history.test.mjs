@@ -81,6 +81,17 @@ test('new messages do not move who reads above; they are counted; at the end the
   await reader.close();
 });
 
+test('a scroll that comes when the list is gone does no harm', async () => {
+  const { reader } = await made('Gone', 40);
+  await reader.sees('Gone 40');
+  const list = await reader.list.elementHandle();
+  await reader.room('lobby');
+  await reader.page.locator('header h1', { hasText: 'Lobby' }).waitFor();
+  await reader.page.waitForFunction((one) => !one.isConnected, list);
+  await list.evaluate((one) => { one.dispatchEvent(new Event('scroll')); });
+  await reader.close(); // which finds no exception
+});
+
 test('case 12: a late answer lands in its own room, or nowhere', async () => {
   const wire = new Wire();
   const { room: a, reader } = await made('Alpha', 200, wire.prepare);

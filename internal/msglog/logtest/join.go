@@ -70,7 +70,7 @@ func (r *reader) Records(ctx context.Context, p int, rs []chat.Record, upTo chat
 		if last := r.upTo[p]; upTo.Seq < last.Seq && r.calls[p] > 0 {
 			r.t.Errorf("partition %d was read up to %d, now up to %d", p, last.Seq, upTo.Seq)
 		}
-		if len(rs) > 2000 {
+		if len(rs) > chat.MaxBatch {
 			r.t.Errorf("%d records at once", len(rs))
 		}
 		r.got[p] = append(r.got[p], rs...)

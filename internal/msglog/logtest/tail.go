@@ -35,7 +35,7 @@ func testTailBounded(t *testing.T, h Harness) {
 	var got []chat.Record
 	var marks []chat.Mark
 	err := h.Log.Tail(ctx, 0, chat.Mark{}, func(rs []chat.Record, upTo chat.Mark, atEnd bool) error {
-		if len(rs) > 2000 {
+		if len(rs) > chat.MaxBatch {
 			t.Errorf("%d records at once", len(rs))
 		}
 		if len(rs) > 0 && upTo.Seq < rs[len(rs)-1].Seq {
