@@ -96,6 +96,7 @@ func TestTheLimitsOfTheProtocol(t *testing.T) {
 		sentence("| %s, %s a second; bursts of five times as much (`--events-per-socket`", int64(l.EventsPerSocket), int64(l.EventsPerUser)),
 		sentence("after %s s' worth of refusals", named("internal/gateway", "maxRefused")),
 		sentence("| %s events at once, then %s times its limit", named("internal/gateway", "eventsAtOnce"), named("internal/gateway", "paceTimes")),
+		sentence("| %s KiB at once, then %s KiB a second", named("internal/gateway", "readAtOnce")>>10, named("internal/gateway", "readPace")>>10),
 		sentence("| %s KiB at once, then %s MiB a second", named("internal/gateway", "pagesAtOnce")>>10, named("internal/gateway", "pagesPace")>>20),
 		sentence("| %s bytes (`--payload-bytes`", int64(l.PayloadBytes)),
 		sentence("| %s (`--json-depth`)", int64(l.JSONDepth)),
@@ -132,7 +133,7 @@ func TestTheNumbersOfOperations(t *testing.T) {
 	holds(t, "operations.md", []string{
 		sentence("`GOGC=%s`", named("cmd/hubbub", "gcPercent")),
 		sentence("(up to %s) while that is less than %s MiB of garbage", named("cmd/hubbub", "gcMost"), named("cmd/hubbub", "gcAtLeast")>>20),
-		sentence("or %s MiB, up to three and a half times", named("cmd/hubbub", "gcAtLeast")>>20),
+		sentence("or %s MiB, up to two and a half times", named("cmd/hubbub", "gcAtLeast")>>20),
 		sentence("looks every %s s", named("internal/node", "trimEvery")/1000),
 		sentence("less than %s MiB a second", named("internal/node", "quietRate")>>20),
 		sentence("saving is paused or more than %s records late", named("internal/node", "behindBy")),

@@ -8,15 +8,13 @@ import (
 	"time"
 )
 
-// How much garbage may gather before it is collected, beside what is alive: gcPercent of it, twice Go's usual; and more while that is less than
-// gcAtLeast: up to gcMost percent, or up to gcFew while gcSmall or less is alive. While it is collected everybody waits a little longer; but
-// what gathers while the first thousands of sockets come leaves holes between them. It is given back when the server is quiet (node/memory.go).
+// How much garbage may gather before it is collected, beside what is alive: gcPercent of it, twice Go's usual; and up to gcMost percent while
+// that is less than gcAtLeast. While it is collected everybody waits a little longer; but what gathers while thousands of sockets come leaves
+// holes between them. It is given back when the server is quiet (node/memory.go).
 const (
 	gcPercent = 200
-	gcAtLeast = 256 << 20 // bytes
-	gcMost    = 350
-	gcFew     = 250
-	gcSmall   = 64 << 20 // bytes
+	gcAtLeast = 192 << 20 // bytes
+	gcMost    = 250
 	gcLook    = time.Second // between two looks at what is alive
 )
 
@@ -35,11 +33,7 @@ func tune(ctx context.Context, getenv func(string) string) {
 
 // percentFor gives Go's GOGC for so many bytes alive.
 func percentFor(alive uint64) int {
-	most := uint64(gcMost)
-	if alive <= gcSmall {
-		most = gcFew
-	}
-	return int(min(max(gcPercent, gcAtLeast*100/max(alive, 1)), most))
+	return int(min(max(gcPercent, gcAtLeast*100/max(alive, 1)), gcMost))
 }
 
 // keepPercent follows what is alive.

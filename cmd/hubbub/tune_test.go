@@ -33,7 +33,7 @@ func TestTune(t *testing.T) {
 
 func TestPercentFor(t *testing.T) {
 	const mib = 1 << 20
-	for alive, want := range map[uint64]int{0: gcFew, 1 * mib: gcFew, 64 * mib: gcFew, 65 * mib: gcMost, 80 * mib: 320, 100 * mib: 256, 128 * mib: gcPercent, 1 << 40: gcPercent} {
+	for alive, want := range map[uint64]int{0: gcMost, 1 * mib: gcMost, 24 * mib: gcMost, 64 * mib: 250, 80 * mib: 240, 96 * mib: gcPercent, 1 << 40: gcPercent} {
 		if got := percentFor(alive); got != want {
 			t.Errorf("%d MiB alive: %d, want %d", alive/mib, got, want)
 		}

@@ -15,17 +15,18 @@ import (
 
 // conn is one authenticated socket.
 type conn struct {
-	g       *Gateway
-	sock    *socketio.Socket
-	who     Identity
-	since   []resume // what its CONNECT wants resumed
-	early   bool     // the resumes run before the CONNECT answer
-	rooms   executor
-	events  *rate.Limiter
-	over    atomic.Int64 // events refused, less those taken since
-	holding atomic.Int64 // bytes that all its subscriptions hold
-	reading pacer        // of the goroutine that handles its events
-	place   int          // in the heap of expiry; -1: not there
+	g        *Gateway
+	sock     *socketio.Socket
+	who      Identity
+	since    []resume // what its CONNECT wants resumed
+	early    bool     // the resumes run before the CONNECT answer
+	rooms    executor
+	events   *rate.Limiter
+	over     atomic.Int64 // events refused, less those taken since
+	holding  atomic.Int64 // bytes that all its subscriptions hold
+	reading  pacer        // of the goroutine that handles its events
+	weighing pacer        // of it, too: by bytes
+	place    int          // in the heap of expiry; -1: not there
 
 	ctx    context.Context // ends with the socket
 	cancel context.CancelFunc

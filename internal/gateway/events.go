@@ -29,7 +29,11 @@ func (g *Gateway) onEvent(e *socketio.Event) {
 		return
 	}
 	g.counts.events.Add(1)
-	c.pace()
+	size := 0
+	for _, raw := range e.Args {
+		size += len(raw)
+	}
+	c.pace(size)
 	r := &reply{c: c, ev: e, due: time.Now().Add(g.cfg.Deadline)}
 	if err := c.spend(); err != nil {
 		r.fail(err)
@@ -44,10 +48,6 @@ func (g *Gateway) onEvent(e *socketio.Event) {
 	case f.err != nil:
 		r.fail(f.err)
 		return
-	}
-	size := 0
-	for _, raw := range e.Args {
-		size += len(raw)
 	}
 	e.Arguments = socketio.Arguments{} // what was read is kept, the rest is not
 	job := job{run: func() { c.perform(a, r) }, size: size, due: r.due, late: func() { r.fail(chat.ErrOverloaded) }}

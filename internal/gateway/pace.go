@@ -9,6 +9,8 @@ import (
 const (
 	eventsAtOnce = 32        // of a socket; beyond them it is read at
 	paceTimes    = 10        // times its limit
+	readAtOnce   = 512 << 10 // bytes of requests from a socket; beyond them it is read at
+	readPace     = 512 << 10 // bytes a second: long texts cost everybody more than events do
 	pagesAtOnce  = 512 << 10 // bytes of pages for a socket; beyond them it gets
 	pagesPace    = 4 << 20   // bytes a second
 )
@@ -29,10 +31,12 @@ func (p *pacer) spend(takes, atOnce time.Duration) time.Duration {
 }
 
 // pace makes the reader of a socket wait, and so the client, while he sends faster than he ever may: his limit lets him do five seconds'
-// worth at once. Of the goroutine that handles the socket's events.
-func (c *conn) pace() {
+// worth at once. bytes is what the event has brought. Of the goroutine that handles the socket's events.
+func (c *conn) pace(bytes int) {
 	each := time.Duration(float64(time.Second) / (paceTimes * c.g.cfg.Limits.EventsPerSocket))
-	if wait := c.reading.spend(each, eventsAtOnce*each); wait >= time.Millisecond { // a timer's worth
+	wait := c.reading.spend(each, eventsAtOnce*each)
+	wait = max(wait, c.weighing.spend(lasts(bytes, readPace), lasts(readAtOnce, readPace)))
+	if wait >= time.Millisecond { // a timer's worth
 		time.Sleep(wait)
 	}
 }
@@ -41,13 +45,13 @@ func (c *conn) pace() {
 func (c *conn) fed(bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.feeding.spend(lasts(bytes), 0)
+	c.feeding.spend(lasts(bytes, pagesPace), 0)
 }
 
 // hungry waits until the socket may have a page.
 func (c *conn) hungry(ctx context.Context) error {
 	c.mu.Lock()
-	wait := c.feeding.spend(0, lasts(pagesAtOnce))
+	wait := c.feeding.spend(0, lasts(pagesAtOnce, pagesPace))
 	c.mu.Unlock()
 	if wait <= 0 {
 		return nil
@@ -64,5 +68,7 @@ func (c *conn) hungry(ctx context.Context) error {
 	}
 }
 
-// lasts is how long so many bytes of pages take at their pace.
-func lasts(bytes int) time.Duration { return time.Duration(bytes) * time.Second / pagesPace }
+// lasts is how long so many bytes take at a pace in bytes a second.
+func lasts(bytes, pace int) time.Duration {
+	return time.Duration(bytes) * time.Second / time.Duration(pace)
+}
