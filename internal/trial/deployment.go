@@ -80,7 +80,7 @@ func (d *deployment) startEngines(ctx context.Context) error {
 }
 
 func (d *deployment) startNodes(ctx context.Context, o options, port int) error {
-	d.secret = rand.Text()
+	d.secret = rand.Text() + rand.Text()
 	var all sync.WaitGroup
 	errs := make([]error, nodes)
 	for i, n := range d.nodes {
