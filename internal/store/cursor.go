@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
@@ -30,7 +31,7 @@ func parseCursor(scope []string, c chat.Cursor, n int) (place []string, ok bool,
 		return make([]string, n), false, nil
 	}
 	bad := chat.Errorf(chat.CodeInvalid, "this cursor is not one of this list")
-	if len(c) > maxCursor {
+	if len(c) > maxCursor || strings.ContainsAny(string(c), "\r\n") { // which the decoder passes over
 		return nil, false, bad
 	}
 	data, err := base64.RawURLEncoding.Strict().DecodeString(string(c))

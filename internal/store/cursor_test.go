@@ -15,7 +15,7 @@ import (
 func FuzzCursor(f *testing.F) {
 	scope := []string{"rooms", "u", ""}
 	for _, c := range []chat.Cursor{"", "x", "AAAAAAAAAAA", store.NewCursor(scope, "a", "b"), store.NewCursor(scope, "", ""),
-		store.NewCursor(scope, "one"), store.NewCursor([]string{"rooms", "", "u"}, "a", "b"), chat.Cursor(strings.Repeat("A", 5000))} {
+		"fJ6\nuKDaP_TcBYQFi", store.NewCursor(scope, "one"), store.NewCursor([]string{"rooms", "", "u"}, "a", "b"), chat.Cursor(strings.Repeat("A", 5000))} {
 		f.Add(string(c))
 	}
 	f.Fuzz(func(t *testing.T, in string) {
