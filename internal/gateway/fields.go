@@ -7,12 +7,13 @@ import (
 	"strconv"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/socketio"
 )
 
 // fields reads a request's object field by field. The first thing that is wrong stays in err; what is read after it is zero. Fields
 // that nobody asks for are ignored. A null is as good as a missing field.
 type fields struct {
-	values []member
+	values []socketio.Member
 	err    error
 }
 
@@ -27,7 +28,7 @@ func parseFields(args []json.RawMessage, depth int) *fields {
 	default:
 		if err := checkContent(args[0], depth); err != nil {
 			f.fail("the request: %v", err)
-		} else if f.values, ok = splitObject(args[0]); !ok {
+		} else if f.values, ok = socketio.SplitObject(args[0]); !ok {
 			f.fail("the request is not valid JSON")
 		}
 	}
@@ -43,8 +44,8 @@ func (f *fields) fail(format string, args ...any) {
 // has says whether the field is there, and gives its JSON; of several of one name the last counts.
 func (f *fields) has(name string) (json.RawMessage, bool) {
 	for _, m := range slices.Backward(f.values) {
-		if string(m.name) == name {
-			return m.raw, f.err == nil && string(m.raw) != "null"
+		if string(m.Name) == name {
+			return m.JSON, f.err == nil && string(m.JSON) != "null"
 		}
 	}
 	return nil, false
@@ -56,7 +57,7 @@ func (f *fields) optional(name string) *string {
 	if !ok {
 		return nil
 	}
-	s, ok := unquote(raw)
+	s, ok := socketio.Unquote(raw)
 	if !ok {
 		f.fail("%s: must be a string", name)
 		return nil

@@ -170,3 +170,13 @@ func TestExpiryHeap(t *testing.T) {
 		t.Errorf("%d left, %d late", len(e.h), len(rest))
 	}
 }
+
+func BenchmarkParseFields(b *testing.B) {
+	args := []json.RawMessage{json.RawMessage(`{"roomId":"BQJ90H84i65Dpz33sfXPmg","clientId":"019abcde-f012-7abc-8def-0123456789ab","text":"` + strings.Repeat("a text ", 15) + `"}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if f := parseFields(args, 32); f.room() == "" || f.required("text") == "" || f.clientID(true) == "" {
+			b.Fatal(f.err)
+		}
+	}
+}

@@ -215,7 +215,7 @@ func eventName(raw json.RawMessage) (string, error) {
 	case k != '"':
 		return "", fmt.Errorf("%w: an event's name is a string or a number", ErrSocketPayload)
 	}
-	name := unquote(raw)
+	name, _ := Unquote(raw) // raw is valid
 	if ReservedEvent(name) {
 		return "", ErrSocketReserved
 	}

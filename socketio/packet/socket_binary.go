@@ -1,7 +1,6 @@
 package packet
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 )
@@ -96,10 +95,7 @@ func (w *walker) object(start int) int {
 	i := skipSpace(w.b, start+1)
 	for w.b[i] != '}' {
 		keyEnd := skipString(w.b, i)
-		key := w.b[i+1 : keyEnd-1]
-		if bytes.IndexByte(key, '\\') >= 0 {
-			key = []byte(unquote(w.b[i:keyEnd]))
-		}
+		key, _ := unquoted(w.b[i:keyEnd])
 		i = skipSpace(w.b, keyEnd) // the colon
 		i = skipSpace(w.b, i+1)    // the value
 		end := w.value(i)

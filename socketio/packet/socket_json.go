@@ -113,18 +113,6 @@ func splitArray(b []byte) ([]json.RawMessage, error) {
 	return values, nil
 }
 
-// unquote decodes a JSON string.
-func unquote(raw []byte) string {
-	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner)
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return "" // not reached: raw is valid
-	}
-	return s
-}
-
 // AppendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, control characters are escaped.
 func AppendString(dst []byte, s string) []byte {
 	plain := true

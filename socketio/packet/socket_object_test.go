@@ -1,4 +1,4 @@
-package gateway
+package packet_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/hubbub-chat/hubbub/socketio/packet"
 )
 
 // FuzzSplitObject: of valid objects it gives what a decoder into a map gives; of all else nothing, or parts, without a panic.
@@ -15,14 +17,14 @@ func FuzzSplitObject(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		ms, ok := splitObject(raw)
+		ms, ok := packet.SplitObject(raw)
 		var want map[string]json.RawMessage
 		if !utf8.Valid(raw) || json.Unmarshal(raw, &want) != nil || want == nil {
 			return
 		}
 		got := map[string]json.RawMessage{}
 		for _, m := range ms {
-			got[string(m.name)] = m.raw
+			got[string(m.Name)] = m.JSON
 		}
 		if !ok || !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
 			t.Fatalf("%q: %v, %q, want %q", raw, ok, got, want)
@@ -30,19 +32,9 @@ func FuzzSplitObject(f *testing.F) {
 		for name, value := range got {
 			var s string
 			is := strings.HasPrefix(string(value), `"`) && json.Unmarshal(value, &s) == nil
-			if text, ok := unquote(value); ok != is || is && text != s {
+			if text, ok := packet.Unquote(value); ok != is || is && text != s {
 				t.Fatalf("%s: %s: %q, %v, want %q, %v", name, value, text, ok, s, is)
 			}
 		}
 	})
-}
-
-func BenchmarkParseFields(b *testing.B) {
-	args := []json.RawMessage{json.RawMessage(`{"roomId":"BQJ90H84i65Dpz33sfXPmg","clientId":"019abcde-f012-7abc-8def-0123456789ab","text":"` + strings.Repeat("a text ", 15) + `"}`)}
-	b.ReportAllocs()
-	for b.Loop() {
-		if f := parseFields(args, 32); f.room() == "" || f.required("text") == "" || f.clientID(true) == "" {
-			b.Fatal(f.err)
-		}
-	}
 }
