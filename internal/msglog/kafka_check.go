@@ -93,7 +93,7 @@ func (k *Kafka) report(ctx context.Context, r *KafkaReport) error {
 	if err != nil {
 		return err
 	}
-	conf, err := k.config(ctx)
+	conf, err := k.knownConfig(ctx)
 	if err != nil {
 		return err
 	}

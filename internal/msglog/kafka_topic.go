@@ -75,6 +75,21 @@ func (k *Kafka) openTopic(ctx context.Context, mayMake bool) error {
 	return k.checkSettings(ctx)
 }
 
+// known asks until the broker that happens to be asked has heard of the topic, which another has: of a new one they hear one by one.
+func (k *Kafka) known(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 func (k *Kafka) describe(ctx context.Context) (kadm.TopicDetail, error) {
 	topics, err := k.adm.ListTopicsWithInternal(ctx, k.topic)
 	if err != nil {
@@ -149,7 +164,7 @@ func (k *Kafka) makeTopic(ctx context.Context) error {
 
 // checkReplicas refuses a topic of which the loss of one broker could take acknowledged records along.
 func (k *Kafka) checkReplicas(ctx context.Context, topic kadm.TopicDetail) error {
-	conf, err := k.config(ctx)
+	conf, err := k.knownConfig(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,6 +184,15 @@ func (k *Kafka) checkReplicas(ctx context.Context, topic kadm.TopicDetail) error
 		return badTopicf("the topic %s has min.insync.replicas=%d, so that an acknowledged message may be on one broker alone; set it to 2, or say --allow-single-broker", k.topic, insync)
 	}
 	return nil
+}
+
+// knownConfig is config of a topic that is there.
+func (k *Kafka) knownConfig(ctx context.Context) (conf map[string]string, err error) {
+	err = k.known(ctx, func() error {
+		conf, err = k.config(ctx)
+		return err
+	})
+	return conf, err
 }
 
 func (k *Kafka) config(ctx context.Context) (map[string]string, error) {
@@ -225,17 +249,17 @@ func (k *Kafka) Wrong(ctx context.Context) (out []string, err error) {
 
 // checkSettings puts right what is wrong and says so; what may not be put right is refused.
 func (k *Kafka) checkSettings(ctx context.Context) error {
-	conf, err := k.config(ctx)
+	conf, err := k.knownConfig(ctx)
 	if err != nil {
 		return err
 	}
 	if wrong := missets(conf); len(wrong) > 0 {
 		text := strings.Join(texts(wrong), "; ")
 		k.log.Warn("the topic's settings could lose messages; they are put right", "topic", k.topic, "wrong", text)
-		if err := k.putRight(ctx, wrong); err != nil {
+		if err := k.known(ctx, func() error { return k.putRight(ctx, wrong) }); err != nil {
 			return badTopicf("the topic %s could lose messages (%s), and its settings could not be put right: %v", k.topic, text, err)
 		}
-		if conf, err = k.config(ctx); err != nil {
+		if conf, err = k.knownConfig(ctx); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
@@ -122,7 +123,7 @@ const (
 	lookNext = askWithin / 5
 )
 
-// ask describes the topic as the first broker that answers knows it.
+// ask describes the topic as the first broker that answers knows it; it passes over those that know of none, as long as there are others.
 func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -146,7 +147,7 @@ func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
 			}
 		case a := <-answers:
 			var broker *kerr.Error
-			if out--; a.err == nil || errors.As(a.err, &broker) {
+			if out--; a.err == nil || errors.As(a.err, &broker) && !errors.Is(a.err, kerr.UnknownTopicOrPartition) {
 				return a.topic, a.err
 			}
 			err = a.err
@@ -156,10 +157,26 @@ func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
 	return topic, err
 }
 
+// gone asks every broker for the topic: those who have not heard of it yet, or of anything for a while, do not speak for the others.
+func (k *Kafka) gone() bool {
+	ctx, cancel := context.WithTimeout(k.life, askWithin)
+	defer cancel()
+	for _, b := range k.admin.DiscoveredBrokers() {
+		req := kmsg.NewPtrMetadataRequest()
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = &k.topic
+		req.Topics = append(req.Topics, topic)
+		if res, err := req.RequestWith(ctx, b); err == nil && len(res.Topics) == 1 && res.Topics[0].ErrorCode == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // look asks for the topic.
 func (k *Kafka) look() {
 	topic, err := k.ask(k.life)
-	if k.life.Err() != nil {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) && !k.gone() || k.life.Err() != nil {
 		return
 	}
 	s := &k.state
