@@ -47,7 +47,8 @@ type Event struct {
 // HasAck tells whether the client waits for an answer.
 func (e *Event) HasAck() bool { return e.id != "" }
 
-// AckReady answers as Ack does, with ready JSON values, which are not checked, as EncodeEvent's are not.
+// AckReady answers as Ack does, with ready JSON values, which are not checked, as EncodeEvent's are not. The answer may share a write with
+// what the goroutines that are ready to run send to the same client, and then comes before that.
 func (e *Event) AckReady(args ...[]byte) error {
 	if e.id == "" {
 		return ErrNoAck
@@ -55,7 +56,7 @@ func (e *Event) AckReady(args ...[]byte) error {
 	if !e.acked.CompareAndSwap(false, true) {
 		return ErrAcked
 	}
-	return e.Socket.SendFrame(encodeReady(packet.SocketAck, e.Socket.ns.name, e.id, nil, args))
+	return e.Socket.sendSoon(encodeReady(packet.SocketAck, e.Socket.ns.name, e.id, nil, args))
 }
 
 // Ack answers the event, at most once, from any goroutine. Errors: ErrNoAck, ErrAcked, ErrNotConnected, and those of encoding,

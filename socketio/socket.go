@@ -153,6 +153,16 @@ func (s *Socket) SendFrame(f *engineio.Frame) error {
 	return s.session.eio.Send(f)
 }
 
+// sendSoon is SendFrame of a frame that can go out together with what is sent next; see engineio.Session.SendSoon.
+func (s *Socket) sendSoon(f *engineio.Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateOpen {
+		return ErrNotConnected
+	}
+	return s.session.eio.SendSoon(f)
+}
+
 func (s *Socket) sendVolatile(f *engineio.Frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

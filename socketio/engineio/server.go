@@ -34,6 +34,7 @@ type Server struct {
 	buffers bufferPool
 	gzip    compressors
 	writers writers
+	later   later
 
 	mu       sync.Mutex // guards all below
 	sessions map[string]*Session

@@ -116,6 +116,30 @@ func (s *Session) SetData(v any) {
 func (s *Session) Send(f *Frame) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.queueLocked(f); err != nil {
+		return err
+	}
+	s.kickLocked()
+	return nil
+}
+
+// SendSoon is Send of a frame that lets the goroutines that are ready to run go
+// first: what they send to the same client goes out with it, in one write.
+func (s *Session) SendSoon(f *Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.queueLocked(f); err != nil {
+		return err
+	}
+	if s.ws == nil {
+		s.kickLocked()
+	} else if !s.ws.writing {
+		s.srv.later.add(s)
+	}
+	return nil
+}
+
+func (s *Session) queueLocked(f *Frame) error {
 	if s.state != stateOpen {
 		return ErrClosed
 	}
@@ -124,7 +148,6 @@ func (s *Session) Send(f *Frame) error {
 		return ErrClosed
 	}
 	s.out.push(f)
-	s.kickLocked()
 	return nil
 }
 
