@@ -28,7 +28,7 @@ var allowed = map[string]string{
 	"internal/config":                "",
 	"internal/auth":                  "internal/chat",
 	"internal/httpd":                 "internal/auth internal/chat socketio/engineio + socketio",
-	"internal/gateway":               "internal/chat internal/workers socketio socketio/engineio + internal/auth internal/chat/chattest",
+	"internal/gateway":               "internal/chat internal/wellformed internal/workers socketio socketio/engineio + internal/auth internal/chat/chattest",
 	"internal/msglog/segment":        "+ internal/msglog/faultfs",
 	"internal/msglog":                "internal/chat internal/msglog/segment + internal/msglog/logtest internal/msglog/faultfs internal/enginetest",
 	"internal/msglog/logtest":        "internal/chat",
@@ -36,8 +36,8 @@ var allowed = map[string]string{
 	"internal/bus":                   "internal/chat internal/workers + internal/bus/bustest internal/enginetest",
 	"internal/bus/bustest":           "internal/chat internal/bus",
 	"internal/hub":                   "internal/chat",
-	"internal/persist":               "internal/chat",
-	"internal/store":                 "internal/chat + internal/store/storetest internal/enginetest internal/persist internal/msglog",
+	"internal/persist":               "internal/chat internal/wellformed",
+	"internal/store":                 "internal/chat + internal/store/storetest internal/enginetest internal/persist internal/msglog internal/wellformed",
 	"internal/store/storetest":       "internal/chat",
 	"internal/store/faulty":          "internal/chat + internal/store",
 	"internal/history":               "internal/chat + internal/store internal/store/storetest internal/msglog",
@@ -57,6 +57,7 @@ var allowed = map[string]string{
 	"docs":                           "*",                                                                           // documents held against a running node, in tests
 	"internal/doctor":                "",
 	"internal/workers":               "",
+	"internal/wellformed":            "",
 	"internal/badinput":              "*", // bad input at every door, in tests
 	"internal/livetest":              "*", // joins the real parts, in tests
 	"internal/sim":                   "*", // drives the real parts

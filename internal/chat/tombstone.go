@@ -6,18 +6,19 @@ import (
 )
 
 // Malformed says why no engine may hold r and no client may be shown it; empty: nothing is wrong. Such a record did not come through the
-// door: something else put it into the log or the store.
-func Malformed(r Record) string {
+// door: something else put it into the log or the store. object says whether bytes are one JSON object that may go out as it is: valid
+// UTF-8, nothing around it, no raw control character.
+func Malformed(r Record, object func([]byte) bool) string {
 	switch {
 	case r.ID == "" || r.Room == "":
 		return "the record has no id or no room"
-	case !isObject(r.Body):
+	case !object(r.Body):
 		return "the body is not a JSON object"
 	}
 	return ""
 }
 
-// isObject says whether b is one JSON object that may go out to clients as it is: valid UTF-8, nothing around it, no raw U+001E.
+// isObject is the standard library's answer, for what comes seldom.
 func isObject(b []byte) bool { return utf8.Valid(b) && json.Valid(b) && b[0] == '{' }
 
 // Tombstone stands where a record was that can never be stored or shown: with its seq, id and user, without what it said.
@@ -28,9 +29,9 @@ func Tombstone(r Record) Record {
 }
 
 // Shown is r as clients see it: itself, or its tombstone, so that one bad record, or one of a kind that has no event, does not end every
-// connection that hears it.
-func Shown(r Record) Record {
-	if Malformed(r) != "" || r.Kind.EventName() == "" {
+// connection that hears it. object is that of Malformed.
+func Shown(r Record, object func([]byte) bool) Record {
+	if Malformed(r, object) != "" || r.Kind.EventName() == "" {
 		return Tombstone(r)
 	}
 	return r

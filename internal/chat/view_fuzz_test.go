@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -19,7 +20,7 @@ func FuzzFold(f *testing.F) {
 		for i, kind := range []byte{first, second} {
 			r := chat.Record{Seq: chat.Seq(2 + i), Kind: chat.Kind(kind), Room: "r", ID: "x", User: "eve", Subject: chat.UserID(subject), Body: body}
 			v = v.Fold(r)
-			_ = chat.AppendEvent(nil, chat.Shown(r))
+			_ = chat.AppendEvent(nil, chat.Shown(r, json.Valid))
 		}
 		if v.Room().Owner != "ada" || v.Room().ID != "r" {
 			t.Fatalf("%+v", v.Room())

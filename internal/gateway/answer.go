@@ -59,9 +59,12 @@ func (r *reply) result(data any, err error) {
 }
 
 func (r *reply) send(a answerBody, code chat.Code) {
-	if r.wanted(code) {
-		r.ack(marshal(a))
+	if !r.wanted(code) {
+		return
 	}
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	r.ack(e.encode(a)) // which is in its frame when ack returns
 }
 
 // wanted counts the answer and says whether it is to go out: the first to an event that wants one.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/wellformed"
 	"github.com/hubbub-chat/hubbub/socketio"
 	"github.com/hubbub-chat/hubbub/socketio/engineio"
 )
@@ -26,7 +27,7 @@ type wire struct {
 
 // Record makes the event of a record: its seq in front of the very bytes of its body. Where these can not be shown, that of a tombstone.
 func (Encoder) Record(r chat.Record) chat.Frame {
-	r = chat.Shown(r)
+	r = chat.Shown(r, wellformed.Object)
 	scratch := scratches.Get().(*[]byte)
 	data := chat.AppendEvent((*scratch)[:0], r)
 	f := frame(r.Room, r.Seq, r.Kind.EventName(), data, false)
@@ -68,11 +69,40 @@ func gapJSON(g chat.Gap) gapBody { return gapBody{g.Room, max(g.From, 0), g.To, 
 
 // marshal encodes what always can be: our own structs of strings, numbers and ready JSON.
 func marshal(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	e := newEncoder()
+	return e.encode(v)
+}
+
+// encoder is kept from one answer to the next: its buffer has grown to their size.
+type encoder struct {
+	buf  bytes.Buffer
+	json *json.Encoder
+}
+
+func newEncoder() *encoder {
+	e := &encoder{}
+	e.json = json.NewEncoder(&e.buf)
+	e.json.SetEscapeHTML(false)
+	return e
+}
+
+// encode gives v's JSON, which is valid until the next call.
+func (e *encoder) encode(v any) []byte {
+	e.buf.Reset()
+	if err := e.json.Encode(v); err != nil {
 		panic(err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
+	return bytes.TrimSuffix(e.buf.Bytes(), []byte{'\n'})
+}
+
+var encoders = sync.Pool{New: func() any { return newEncoder() }}
+
+// keepEncoder is how much the buffer of an encoder that is kept may hold, bytes.
+const keepEncoder = 16 << 10
+
+// release keeps e for another answer, unless this one was large.
+func (e *encoder) release() {
+	if e.buf.Cap() <= keepEncoder {
+		encoders.Put(e)
+	}
 }

@@ -83,11 +83,11 @@ func (c *conn) spend() error {
 	c.mu.Lock()
 	mine := c.mine
 	c.mu.Unlock()
-	l := c.g.cfg.Limits
-	wait := delay(c.events)
+	l, now := c.g.cfg.Limits, time.Now()
+	wait := delay(c.events, now)
 	flag, limit := "--events-per-socket", l.EventsPerSocket
 	if wait == 0 && mine != nil {
-		wait = delay(mine.events)
+		wait = delay(mine.events, now)
 		flag, limit = "--events-per-user", l.EventsPerUser
 	}
 	if wait == 0 {
@@ -105,11 +105,14 @@ func (c *conn) spend() error {
 }
 
 // delay takes a token; when there is none it says when there will be.
-func delay(l *rate.Limiter) time.Duration {
-	r := l.Reserve()
-	d := r.Delay()
+func delay(l *rate.Limiter, now time.Time) time.Duration {
+	if l.AllowN(now, 1) {
+		return 0
+	}
+	r := l.ReserveN(now, 1)
+	d := r.DelayFrom(now)
 	if d > 0 {
-		r.Cancel()
+		r.CancelAt(now)
 	}
 	return d
 }

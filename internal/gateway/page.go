@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/wellformed"
 )
 
 // cutPage shortens a page to so many bytes of messages but at least one: the others are as if the limit had been lower. It is shortened
@@ -69,7 +70,7 @@ func answerOfPage(data any, rows []chat.Record) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = chat.AppendEvent(out, chat.Shown(row))
+		out = chat.AppendEvent(out, chat.Shown(row, wellformed.Object))
 		if len(out)-turn > encodeAtOnce {
 			runtime.Gosched()
 			turn = len(out)

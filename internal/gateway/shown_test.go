@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/wellformed"
 	"github.com/hubbub-chat/hubbub/socketio"
 )
 
@@ -24,12 +25,12 @@ func FuzzShown(f *testing.F) {
 			t.Fatalf("page %s", page)
 		}
 		got := Encoder{}.Record(r).Wire.(*wire).frame
-		shown := chat.Shown(r)
+		shown := chat.Shown(r, wellformed.Object)
 		want := socketio.EncodeEvent(namespace, shown.Kind.EventName(), chat.AppendEvent(nil, shown))
 		if got.Size() != want.Size() {
 			t.Fatalf("%d bytes, want %d", got.Size(), want.Size())
 		}
-		if chat.Malformed(r) == "" && r.Kind.EventName() != "" && !bytes.Contains(page, body[1:]) {
+		if chat.Malformed(r, wellformed.Object) == "" && r.Kind.EventName() != "" && !bytes.Contains(page, body[1:]) {
 			t.Fatalf("%s was shown as %s", body, page)
 		}
 	})

@@ -15,7 +15,7 @@ const runMax = 8
 func (w *worker) pass(ctx context.Context, b *batch) error {
 	b.guesses = 0
 	for _, it := range b.items {
-		if it.bad != "" && !it.buried {
+		if it.bad != "" && it.buried == nil {
 			if err := w.bury(ctx, b, it, it.bad); err != nil {
 				return err
 			}
@@ -108,8 +108,8 @@ func (w *worker) condemn(ctx context.Context, b *batch, it *item, err error, nam
 
 // bury keeps a record's bytes among the dead and puts a tombstone in its place; if it is the tombstone that cannot be stored, nothing.
 func (w *worker) bury(ctx context.Context, b *batch, it *item, reason string) error {
-	r := it.record
-	if it.buried {
+	r := it.record()
+	if it.buried != nil {
 		it.dropped = true
 		w.s.logger.Error("a tombstone can not be stored; history has nothing in its place", "partition", w.number, "seq", r.Seq, "reason", reason)
 		return nil
@@ -127,7 +127,7 @@ func (w *worker) bury(ctx context.Context, b *batch, it *item, reason string) er
 // stored ends a run of guesses, and the back-off, once a record of the log, not a tombstone, has been stored.
 func (w *worker) stored(items []*item) {
 	for _, it := range items {
-		if !it.buried {
+		if it.buried == nil {
 			w.run, w.tries = 0, 0
 			return
 		}

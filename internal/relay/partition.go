@@ -54,12 +54,14 @@ func (p *partition) fence(room chat.RoomID) chat.Seq {
 func (p *partition) spans(rs []chat.Record, did *Stats) []chat.Note {
 	byRoom := map[chat.RoomID][]chat.Record{}
 	var rooms []chat.RoomID
-	for _, r := range rs {
+	for i, r := range rs {
 		if r.Seq <= p.place { // handed over again: has been said
 			continue
 		}
 		if byRoom[r.Room] == nil {
 			rooms = append(rooms, r.Room)
+			byRoom[r.Room] = rs[i : i+1 : i+1] // of many rooms only one has spoken, and needs no list of its own
+			continue
 		}
 		byRoom[r.Room] = append(byRoom[r.Room], r)
 	}

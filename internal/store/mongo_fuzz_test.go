@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
+	"github.com/hubbub-chat/hubbub/internal/wellformed"
 )
 
 // FuzzDocuments: whatever BSON stands in the database, it is read as a document of ours or refused, and what is read can be shown.
@@ -22,7 +23,7 @@ func FuzzDocuments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var row rowDoc
 		if bson.Unmarshal(data, &row) == nil {
-			_ = chat.AppendEvent(nil, chat.Shown(row.record()))
+			_ = chat.AppendEvent(nil, chat.Shown(row.record(), wellformed.Object))
 		}
 		_ = bson.Unmarshal(data, &roomDoc{})
 		_ = bson.Unmarshal(data, &memberDoc{})

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/hubbub-chat/hubbub/socketio/packet"
 )
@@ -55,6 +57,9 @@ func FuzzDecodeSocket(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := packet.DecodeSocket(text, packet.SocketLimits{})
+		if errors.Is(err, packet.ErrSocketPayload) && strings.HasSuffix(err.Error(), "not JSON") && len(text) > 1 && text[1] >= 'A' && utf8.Valid(text) && json.Valid(text[1:]) {
+			t.Fatalf("%q is said to be no JSON", text)
+		}
 		if err != nil {
 			return
 		}
