@@ -33,6 +33,7 @@ type member struct {
 	ctx      context.Context
 	leave    context.CancelCauseFunc
 	sessions sync.WaitGroup
+	unready  unready
 }
 
 // session is one partition in the hands of one member: Begin, Records, End.
@@ -226,7 +227,7 @@ func (d *Disk) serve(ctx context.Context, name string, p int, m *member) {
 		mark, err := m.handler.Begin(ctx, p)
 		if err != nil {
 			if wait.first() && ctx.Err() == nil {
-				d.log.Warn("a reader of the log can not begin; it is asked again", "group", name, "partition", p, "err", err)
+				m.unready.note(d.log, name, p, err)
 			}
 			continue
 		}

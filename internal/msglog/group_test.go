@@ -174,6 +174,29 @@ func TestBeginIsRetriedWithBackOff(t *testing.T) {
 	}
 }
 
+// All partitions find out at once that they can not begin: the operator reads one line, with their number.
+func TestPartitionsThatCanNotBeginAreOneLine(t *testing.T) {
+	var lines logLines
+	o := onDisk(faultfs.New(), 40)
+	o.Logger = lines.logger()
+	inBubble(t, o, func(t *testing.T, d *msglog.Disk) {
+		h := newHandler()
+		h.mark = func(int) (chat.Mark, error) { return chat.Mark{}, errBroken }
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Join(ctx, "g", h) }()
+		time.Sleep(time.Minute)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	said := lines.String()
+	if n := strings.Count(said, "level=WARN"); n != 1 || !strings.Contains(said, "partitions=40") || !strings.Contains(said, errBroken.Error()) {
+		t.Errorf("%d warnings, want one with the number and the reason: %s", n, said)
+	}
+}
+
 // TestMarksThatDoNotFitEndJoin: to begin elsewhere would skip what nobody has seen, so the caller must be told.
 func TestMarksThatDoNotFitEndJoin(t *testing.T) {
 	inBubble(t, onDisk(faultfs.New(), 2), func(t *testing.T, d *msglog.Disk) {

@@ -30,6 +30,7 @@ type kafkaMember struct {
 	begun   chan struct{} // closed once cl is there: the group may decide before NewClient has returned
 	ctx     context.Context
 	leave   context.CancelCauseFunc
+	unready unready
 
 	mu       sync.Mutex
 	sessions map[int]*kafkaSession

@@ -58,7 +58,7 @@ func (s *kafkaSession) run() {
 		mark, err := s.m.handler.Begin(s.ctx, s.p)
 		if err != nil {
 			if wait.first() && s.ctx.Err() == nil {
-				s.m.k.log.Warn("a reader of the log can not begin; it is asked again", "group", s.m.group, "partition", s.p, "err", err)
+				s.m.unready.note(s.m.k.log, s.m.group, s.p, err)
 			}
 			continue
 		}

@@ -68,7 +68,7 @@ func lookAtLog(ctx context.Context, c config.Config, ahead time.Duration, missin
 		out = append(out, doctor.Finding{What: n.What, Mend: n.Mend})
 	}
 	if !r.ClockTold {
-		return seen + ", clock not told to this user", out
+		return seen + ", clock not told", out
 	}
 	clock, found := judgeClock("Kafka's controller", r.Clock-ahead, r.RoundTrip)
 	return seen + ", " + clock, append(out, found...)

@@ -191,7 +191,7 @@ func (w *worker) pauseIf(position chat.Seq, reason string, still func() bool) {
 	w.s.mu.Unlock()
 	switch {
 	case news && position == 0:
-		w.s.logger.Warn("persister can not begin; nothing is fetched", "partition", w.number, "reason", reason)
+		w.s.logger.Debug("persister can not begin; nothing is fetched", "partition", w.number, "reason", reason) // the log warns, once for all partitions
 	case news:
 		w.s.logger.Warn("persister paused", "partition", w.number, "position", position, "reason", reason)
 	}
