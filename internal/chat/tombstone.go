@@ -7,7 +7,7 @@ import (
 
 // Malformed says why no engine may hold r and no client may be shown it; empty: nothing is wrong. Such a record did not come through the
 // door: something else put it into the log or the store. object says whether bytes are one JSON object that may go out as it is: valid
-// UTF-8, nothing around it, no raw control character.
+// UTF-8, nothing before it, no raw U+001E.
 func Malformed(r Record, object func([]byte) bool) string {
 	switch {
 	case r.ID == "" || r.Room == "":

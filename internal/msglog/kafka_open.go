@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -153,38 +151,6 @@ func (k *Kafka) settled(ctx context.Context) error {
 
 func topicName(name string, generation int) string { return fmt.Sprintf("%s-g%d", name, generation) }
 
-// generations gives those of which there is a topic, lowest first.
-func (k *Kafka) generations(ctx context.Context) (out []int, err error) {
-	topics, err := k.adm.ListTopics(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range topics.Names() {
-		if rest, ok := strings.CutPrefix(name, k.opt.Name+"-g"); ok {
-			if n, err := strconv.Atoi(rest); err == nil && n >= 1 && n <= chat.MaxGeneration && topicName(k.opt.Name, n) == name {
-				out = append(out, n)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out, nil
-}
-
-func (k *Kafka) findGeneration(ctx context.Context) error {
-	if k.generation = k.opt.Generation; k.generation != 0 {
-		return nil
-	}
-	all, err := k.generations(ctx)
-	if err != nil {
-		return err
-	}
-	k.generation = 1
-	if len(all) > 0 {
-		k.generation = all[len(all)-1]
-	}
-	return nil
-}
-
 // NextKafka makes the topic of a generation, as `hubbub log next` asks for it, with o.Partitions (0: 64). One that is there already must
 // be empty: else somebody has begun it.
 func NextKafka(ctx context.Context, o KafkaOptions, generation int) (chat.LogInfo, error) {
@@ -233,6 +199,8 @@ func (k *Kafka) sentence(err error) error {
 		return fmt.Errorf("%s hangs up at the first question: %s", at, k.hangsUp())
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		return fmt.Errorf("%s does not allow this user what Hubbub needs (describe, read and write topics and groups that begin with %q): %w", at, k.opt.Name, err)
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("%s has the topic %s at one broker, and at others not: %w; look whether it is being deleted, and at the brokers' logs", at, k.topic, err)
 	}
 	return fmt.Errorf("%s does not answer: %w; look whether it runs, and at --log", at, err)
 }

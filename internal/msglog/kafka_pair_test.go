@@ -62,9 +62,6 @@ func TestKafkaSurvivesTheLossOfALeader(t *testing.T) {
 	join(t, k, "pair-relay", f)
 	s := sends(k, 20)
 	s.more(t, 200)
-	s.mu.Lock()
-	acked := len(s.acked)
-	s.mu.Unlock()
 	ids, mark := readAll(t, k, chat.Mark{})
 	if mark.Proof == 0 {
 		t.Errorf("of %d records the mark %+v has no proof", len(ids), mark)
@@ -88,12 +85,9 @@ func TestKafkaSurvivesTheLossOfALeader(t *testing.T) {
 	within(t, kafkaPatience, "the other leads", func() bool { return state(t, adm, "pair-g1", 0).Leader == 1 })
 	t.Logf("the other leads after %v", time.Since(start))
 	// The mark of the old leader holds under the new one. What was acknowledged last may be hidden from readers until the broker is back: the
-	// new leader has it, but alone it is not sure of that.
+	// new leader has it, but alone it is not sure of that. So finish judges what is lost.
 	more, _ := readAll(t, k, mark)
-	if len(ids)+len(more) < acked {
-		t.Errorf("%d were acknowledged before, %d can be read", acked, len(ids)+len(more))
-	}
-	t.Logf("%d can be read without the broker", len(ids)+len(more))
+	t.Logf("%d and then %d can be read without the broker", len(ids), len(more))
 	if err := second.Restart(); err != nil {
 		t.Fatal(err)
 	}

@@ -75,37 +75,10 @@ func (k *Kafka) openTopic(ctx context.Context, mayMake bool) error {
 	return k.checkSettings(ctx)
 }
 
-// known asks until the broker that happens to be asked has heard of the topic, which another has: of a new one they hear one by one.
-func (k *Kafka) known(ctx context.Context, ask func() error) error {
-	for {
-		err := ask()
-		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func (k *Kafka) describe(ctx context.Context) (kadm.TopicDetail, error) {
-	topics, err := k.adm.ListTopicsWithInternal(ctx, k.topic)
-	if err != nil {
-		return kadm.TopicDetail{}, err
-	}
-	t, ok := topics[k.topic]
-	if !ok {
-		return t, kerr.UnknownTopicOrPartition
-	}
-	return t, t.Err
-}
-
-// awaitTopic waits until the brokers have heard of a new topic, and of a leader for each partition.
+// awaitTopic waits until the client has heard of a new topic, and of a leader for each partition.
 func (k *Kafka) awaitTopic(ctx context.Context) (topic kadm.TopicDetail, err error) {
 	for {
-		if topic, err = k.describe(ctx); err == nil {
+		if topic, err = k.glance(ctx); err == nil {
 			ready := true
 			for _, p := range topic.Partitions {
 				ready = ready && p.Err == nil && p.Leader >= 0
@@ -184,15 +157,6 @@ func (k *Kafka) checkReplicas(ctx context.Context, topic kadm.TopicDetail) error
 		return badTopicf("the topic %s has min.insync.replicas=%d, so that an acknowledged message may be on one broker alone; set it to 2, or say --allow-single-broker", k.topic, insync)
 	}
 	return nil
-}
-
-// knownConfig is config of a topic that is there.
-func (k *Kafka) knownConfig(ctx context.Context) (conf map[string]string, err error) {
-	err = k.known(ctx, func() error {
-		conf, err = k.config(ctx)
-		return err
-	})
-	return conf, err
 }
 
 func (k *Kafka) config(ctx context.Context) (map[string]string, error) {

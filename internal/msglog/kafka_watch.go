@@ -11,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
 )
@@ -116,14 +115,14 @@ func (k *Kafka) watch() {
 	}
 }
 
-// Of how many brokers the watch asks for the topic, and how long it waits for one before it asks the next: one that hangs does not speak
-// for the others. The client goes round, with one of --log in between, so that among four in a row there are two brokers.
+// How often the watch asks for the topic, and how long it waits for an answer before it asks again: a broker that hangs does not speak for the
+// others. The client goes round among brokers that do not answer, with one of --log in between, so that among four there are two.
 const (
 	lookAsks = 4
 	lookNext = askWithin / 5
 )
 
-// ask describes the topic as the first broker that answers knows it; it passes over those that know of none, as long as there are others.
+// ask describes the topic as the first broker that answers knows it, or any other if that one knows of none.
 func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -147,7 +146,7 @@ func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
 			}
 		case a := <-answers:
 			var broker *kerr.Error
-			if out--; a.err == nil || errors.As(a.err, &broker) && !errors.Is(a.err, kerr.UnknownTopicOrPartition) {
+			if out--; a.err == nil || errors.As(a.err, &broker) {
 				return a.topic, a.err
 			}
 			err = a.err
@@ -157,26 +156,10 @@ func (k *Kafka) ask(ctx context.Context) (topic kadm.TopicDetail, err error) {
 	return topic, err
 }
 
-// gone asks every broker for the topic: those who have not heard of it yet, or of anything for a while, do not speak for the others.
-func (k *Kafka) gone() bool {
-	ctx, cancel := context.WithTimeout(k.life, askWithin)
-	defer cancel()
-	for _, b := range k.admin.DiscoveredBrokers() {
-		req := kmsg.NewPtrMetadataRequest()
-		topic := kmsg.NewMetadataRequestTopic()
-		topic.Topic = &k.topic
-		req.Topics = append(req.Topics, topic)
-		if res, err := req.RequestWith(ctx, b); err == nil && len(res.Topics) == 1 && res.Topics[0].ErrorCode == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // look asks for the topic.
 func (k *Kafka) look() {
 	topic, err := k.ask(k.life)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) && !k.gone() || k.life.Err() != nil {
+	if k.life.Err() != nil {
 		return
 	}
 	s := &k.state

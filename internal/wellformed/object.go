@@ -13,7 +13,7 @@ import (
 // manyLevels is more than a body of ours has, and not too much for a check that calls itself for each.
 const manyLevels = 1000
 
-// Object says whether b is one JSON object as the standard library knows it: valid UTF-8, nothing around it, no raw control character.
+// Object says whether b is one JSON object as the standard library knows it: valid UTF-8, nothing before it, no raw U+001E.
 func Object(b []byte) bool {
 	if len(b) == 0 || b[0] != '{' || !utf8.Valid(b) {
 		return false

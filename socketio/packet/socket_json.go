@@ -11,12 +11,15 @@ import (
 
 // The functions of this file that take JSON apart expect it to be valid: checkJSON or json.Valid comes first.
 
+// mostLevels is where the standard library stops too: the check calls itself for each level.
+const mostLevels = 10_000
+
 // checkJSON tells whether b is one JSON value in valid UTF-8, at most depth levels deep.
 func checkJSON(b []byte, depth int) error {
-	if nesting(b) > depth {
+	if nesting(b) > min(depth, mostLevels) {
 		return ErrSocketDepth
 	}
-	if !utf8.Valid(b) || !gjson.ValidBytes(b) { // which calls itself for each level
+	if !utf8.Valid(b) || !gjson.ValidBytes(b) {
 		return fmt.Errorf("%w: not JSON", ErrSocketPayload)
 	}
 	return nil

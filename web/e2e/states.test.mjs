@@ -23,18 +23,22 @@ test('reconnecting: a countdown and Now; the text being read does not move', asy
   await ann.scroll(200);
   const top = () => ann.said('Line 12').evaluate((one) => one.getBoundingClientRect().top);
   const before = await top();
+  const dots = () => ann.page.locator('aside.people .dot').count();
+  await until('she is here', async () => (await dots()) === 1);
   await server.down();
   const banner = ann.page.locator('[data-banner="connection"]');
   await banner.waitFor();
   await banner.getByText(/Reconnecting in \d+ s/).waitFor();
   assert.ok(Math.abs((await top()) - before) <= 1, 'it did not move');
   await ann.page.locator('.state').getByText('Not connected').waitFor();
+  assert.equal(await dots(), 0, 'nobody is said to be here');
   await server.up();
   await until('Now brings it back, unless it comes by itself', async () => {
     await ann.page.getByRole('button', { name: 'Now', exact: true }).click({ timeout: 300 }).catch(() => {});
     return (await banner.count()) === 0;
   });
   assert.ok(Math.abs((await top()) - before) <= 1, 'nor back');
+  await until('she is here again', async () => (await dots()) === 1);
   await ann.close();
 });
 
