@@ -79,7 +79,7 @@ func newWorld(t *testing.T, o history.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(dir, "db"))
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(dir, "db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func newWorld(t *testing.T, bus func() chat.Bus) *world {
 	log, err := msglog.Open(msglog.Options{Dir: filepath.Join(dir, "log"), ReserveBytes: -1})
 	must(t, err)
 	t.Cleanup(func() { log.Close() })
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(dir, "history.db"))
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(dir, "history.db"), nil)
 	must(t, err)
 	t.Cleanup(func() { db.Close() })
 	w := &world{t: t, log: log, bus: bus, hist: history.New(log, db, db, db, history.Options{Partitions: 1})}

@@ -16,3 +16,9 @@ func (o *KafkaOptions) Patience(watch, replace time.Duration) {
 	o.times = designTimes
 	o.times.watch, o.times.settings, o.times.replace = watch, watch, replace
 }
+
+// Wrong gives the topic's settings that could lose messages, each a sentence.
+func (k *Kafka) Wrong(ctx context.Context) ([]string, error) {
+	conf, err := k.config(ctx)
+	return texts(missets(conf)), err
+}

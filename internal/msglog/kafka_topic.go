@@ -205,12 +205,6 @@ func texts(wrong []misset) (out []string) {
 	return out
 }
 
-// Wrong gives the topic's settings that could lose messages, each a sentence, without changing any.
-func (k *Kafka) Wrong(ctx context.Context) (out []string, err error) {
-	conf, err := k.config(ctx)
-	return texts(missets(conf)), err
-}
-
 // checkSettings puts right what is wrong and says so; what may not be put right is refused.
 func (k *Kafka) checkSettings(ctx context.Context) error {
 	conf, err := k.knownConfig(ctx)

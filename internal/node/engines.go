@@ -96,7 +96,7 @@ func (e *engines) openLog(ctx context.Context, c config.Config, logger *slog.Log
 func (e *engines) openStore(ctx context.Context, c config.Config, logger *slog.Logger) error {
 	switch c.Store.Scheme {
 	case "sqlite":
-		db, err := store.OpenSQLite(ctx, c.Store.Rest)
+		db, err := store.OpenSQLite(ctx, c.Store.Rest, logger)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/hubbub-chat/hubbub/internal/chat"
@@ -35,8 +36,12 @@ var (
 )
 
 // OpenSQLite opens the store in the file at path, and makes it (mode 0600) if it is not there. The errors are sentences for the
-// operator: no such directory, not writable, not a database, a newer schema, another program's file.
-func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
+// operator: no such directory, not writable, not a database, a newer schema, another program's file. A file of an older schema is brought
+// up, which takes seconds for a million messages, and logger (nil: nobody) is told.
+func OpenSQLite(ctx context.Context, path string, logger *slog.Logger) (*SQLite, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	if err := prepareFile(path); err != nil {
 		return nil, err
 	}
@@ -52,15 +57,15 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	s := &SQLite{writer: writer, reader: reader}
-	if err := s.start(ctx, path); err != nil {
+	if err := s.start(ctx, path, logger); err != nil {
 		return nil, openError(path, errors.Join(err, s.Close()))
 	}
 	return s, nil
 }
 
 // start touches nothing of the file before it is known to be ours. SQLite gives the file's mode to those that it puts beside it.
-func (s *SQLite) start(ctx context.Context, path string) error {
-	if err := migrate(ctx, s.writer); err != nil {
+func (s *SQLite) start(ctx context.Context, path string, logger *slog.Logger) error {
+	if err := migrate(ctx, s.writer, logger); err != nil {
 		return err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {

@@ -26,7 +26,7 @@ func BenchmarkSave(b *testing.B) {
 }
 
 func benchSave(b *testing.B, size int) {
-	s, err := store.OpenSQLite(b.Context(), filepath.Join(b.TempDir(), "s.db"))
+	s, err := store.OpenSQLite(b.Context(), filepath.Join(b.TempDir(), "s.db"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

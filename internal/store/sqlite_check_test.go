@@ -115,7 +115,7 @@ func TestCheckRefusals(t *testing.T) {
 			dir := t.TempDir()
 			path := prepare(t, dir)
 			_, looks := looked(t, dir, path)
-			s, starts := store.OpenSQLite(t.Context(), path)
+			s, starts := store.OpenSQLite(t.Context(), path, nil)
 			if starts == nil {
 				closeStore(t, s)
 			}

@@ -68,7 +68,7 @@ func TestOpenRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := c.prepare(t, t.TempDir())
-			s, err := store.OpenSQLite(t.Context(), path)
+			s, err := store.OpenSQLite(t.Context(), path, nil)
 			if err == nil {
 				closeStore(t, s)
 				t.Fatal("it was opened")
@@ -91,7 +91,7 @@ func TestForeignFileIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.OpenSQLite(t.Context(), path); err == nil {
+	if _, err := store.OpenSQLite(t.Context(), path, nil); err == nil {
 		t.Fatal("it was opened")
 	}
 	after, err := os.ReadFile(path)

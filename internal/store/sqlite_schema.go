@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
+	"time"
 )
 
 // schemaVersion is the schema this program reads and writes; it stands in the file's user_version. Each version's step leads from the
@@ -161,7 +163,7 @@ func stamped(ctx context.Context, tx *sql.Tx) (version int, err error) {
 }
 
 // migrate brings the file to schemaVersion, in one transaction; a newer one, or another program's file, is refused.
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -173,7 +175,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	case version == schemaVersion:
 		return mendIndexes(ctx, tx)
+	case version > 0:
+		logger.Warn("the store is brought to a newer schema; nothing is served until that is done", "from", version, "to", schemaVersion)
 	}
+	began := time.Now()
 	for _, step := range steps()[version:] {
 		if _, err := tx.ExecContext(ctx, step); err != nil {
 			return fmt.Errorf("bring the schema from %d to %d: %w", version, schemaVersion, err)
@@ -183,5 +188,11 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, stamp); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if version > 0 {
+		logger.Info("the store has the newer schema", "took", time.Since(began).Round(time.Millisecond))
+	}
+	return nil
 }

@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"bytes"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,8 +29,15 @@ func TestOldRows(t *testing.T) {
 		setup = append(setup, fmt.Sprintf(`INSERT INTO rows VALUES ('r', %d, %d, 'id%d', %d, 'u', 's', %d, 5, -3, '{"a":1}')`, at(int64(i+1)), rev, i+1, k, i))
 	}
 	rawSQL(t, path, append(setup, "DROP INDEX rows_talk")...) // which each start would have mended
-	for range 2 {                                             // the second time nothing is left to do
-		s := openAt(t, path)
+	for _, told := range []string{"from=1 to=3", ""} {        // the second time nothing is left to do
+		var said bytes.Buffer
+		s, err := store.OpenSQLite(t.Context(), path, slog.New(slog.NewTextHandler(&said, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said.String(); (got == "") != (told == "") || !strings.Contains(got, told) {
+			t.Errorf("the operator was told %q", got)
+		}
 		want(t, "all", ids(t)(s.Page(t.Context(), "r", chat.Range{All: true}, 100)), "id1 id2 id3 id4 id5 id6 id7")
 		want(t, "the talk", ids(t)(s.Page(t.Context(), "r", chat.Range{}, 100)), "id3 id6 id7")
 		want(t, "two around 4", ids(t)(s.Page(t.Context(), "r", chat.Range{All: true, Around: at(4)}, 2)), "id4 id5")

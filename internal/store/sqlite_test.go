@@ -11,7 +11,7 @@ import (
 
 func openAt(t *testing.T, path string) *store.SQLite {
 	t.Helper()
-	s, err := store.OpenSQLite(t.Context(), path)
+	s, err := store.OpenSQLite(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestLevels(t *testing.T) {
 	dir := t.TempDir()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(dir, "db"))
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(dir, "db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
