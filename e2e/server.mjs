@@ -7,13 +7,15 @@ import { join } from "node:path";
 
 const bin = process.env.HUBBUB_BIN ?? new URL("../hubbub", import.meta.url).pathname;
 
+// freePort gives a port below those that the system gives to outgoing connections: else one of them might have it when a server comes back.
 export async function freePort() {
-  return await new Promise((resolve) => {
-    const s = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = s.address();
-      s.close(() => resolve(port));
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const free = await new Promise((resolve) => {
+      const socket = createServer().once("error", () => resolve(false)).listen(port, "127.0.0.1", () => socket.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 export class Server {

@@ -142,16 +142,18 @@ func (k *Kafka) knownConfig(ctx context.Context) (conf map[string]string, err er
 	return conf, err
 }
 
-// generations gives those of which any broker knows a topic, lowest first.
+// generations gives those of which any broker knows a topic, lowest first. A broker that hangs is waited for: it may be the one that knows of
+// the newest.
 func (k *Kafka) generations(ctx context.Context) (out []int, err error) {
-	seen := map[int]bool{}
+	seen, refused := map[int]bool{}, error(nil)
 	err = k.everywhere(ctx, nil, func(res *kmsg.MetadataResponse) bool {
 		for _, t := range res.Topics {
-			if t.Topic == nil || t.ErrorCode != 0 {
-				continue
-			}
-			rest, ok := strings.CutPrefix(*t.Topic, k.opt.Name+"-g")
-			if n, err := strconv.Atoi(rest); ok && err == nil && n >= 1 && n <= chat.MaxGeneration && topicName(k.opt.Name, n) == *t.Topic {
+			n, ours := k.numberOf(t.Topic)
+			switch err := kerr.ErrorForCode(t.ErrorCode); {
+			case !ours || errors.Is(err, kerr.UnknownTopicOrPartition):
+			case errors.Is(err, kerr.TopicAuthorizationFailed):
+				refused = err
+			default:
 				seen[n] = true
 			}
 		}
@@ -161,7 +163,17 @@ func (k *Kafka) generations(ctx context.Context) (out []int, err error) {
 		out = append(out, n)
 	}
 	slices.Sort(out)
-	return out, err
+	return out, errors.Join(err, refused)
+}
+
+// numberOf gives the generation whose topic has this name.
+func (k *Kafka) numberOf(topic *string) (generation int, ok bool) {
+	if topic == nil {
+		return 0, false
+	}
+	rest, ok := strings.CutPrefix(*topic, k.opt.Name+"-g")
+	n, err := strconv.Atoi(rest)
+	return n, ok && err == nil && n >= 1 && n <= chat.MaxGeneration && topicName(k.opt.Name, n) == *topic
 }
 
 func (k *Kafka) findGeneration(ctx context.Context) error {

@@ -200,7 +200,7 @@ func (k *Kafka) sentence(err error) error {
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		return fmt.Errorf("%s does not allow this user what Hubbub needs (describe, read and write topics and groups that begin with %q): %w", at, k.opt.Name, err)
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		return fmt.Errorf("%s has the topic %s at one broker, and at others not: %w; look whether it is being deleted, and at the brokers' logs", at, k.topic, err)
+		return fmt.Errorf("%s knew the topic %s a moment ago, or knows it at some brokers only: %w; look whether it is being deleted, and at the brokers' logs", at, k.topic, err)
 	}
 	return fmt.Errorf("%s does not answer: %w; look whether it runs, and at --log", at, err)
 }

@@ -185,14 +185,15 @@ func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 		}
 	}
 	stamp := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)
-	if _, err := tx.ExecContext(ctx, stamp); err != nil {
-		return err
+	_, err = tx.ExecContext(ctx, stamp)
+	if err == nil {
+		err = tx.Commit()
 	}
-	if err := tx.Commit(); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("bring the schema from %d to %d: %w", version, schemaVersion, err)
 	}
 	if version > 0 {
-		logger.Info("the store has the newer schema", "took", time.Since(began).Round(time.Millisecond))
+		logger.Warn("the store has the newer schema", "took", time.Since(began).Round(time.Millisecond))
 	}
 	return nil
 }

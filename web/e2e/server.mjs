@@ -21,13 +21,15 @@ export async function until(words, what, ms = 20_000) {
   }
 }
 
+// freePort gives a port below those that the system gives to outgoing connections: else one of them might have it when a server comes back.
 async function freePort() {
-  return await new Promise((resolve, reject) => {
-    const socket = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const free = await new Promise((resolve) => {
+      const socket = createServer().once('error', () => resolve(false)).listen(port, '127.0.0.1', () => socket.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 export class Server {
