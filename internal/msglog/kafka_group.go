@@ -51,7 +51,7 @@ func (k *Kafka) Join(ctx context.Context, group string, h chat.Handler) error {
 	m.ctx, m.leave = context.WithCancelCause(ctx)
 	defer m.leave(nil)
 	var err error
-	m.cl, err = kgo.NewClient(append(k.base(), kgo.ConsumerGroup(group), kgo.ConsumeTopics(k.topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
+	m.cl, err = kgo.NewClient(append(k.base(), kgo.AlwaysRetryEOF(), kgo.ConsumerGroup(group), kgo.ConsumeTopics(k.topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(heartbeat), kgo.RebalanceTimeout(rebalanceWait), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(m.assigned), kgo.OnPartitionsRevoked(m.revoked), kgo.OnPartitionsLost(m.revoked))...)
 	if err != nil {

@@ -90,6 +90,30 @@ func TestKafkaConnectionsBreak(t *testing.T) {
 	}
 }
 
+// Brokers hang up on the first questions of new connections, as happens while they restart or have much to do: that is no reason to give up
+// what waits.
+func TestKafkaHangsUpOnNewConnections(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.InitProducerID} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			cluster, addr := fakes(t)
+			c := newCable(t)
+			k := kafkaAt(t, addr, "hangup", onePartition, c.through, func(o *msglog.KafkaOptions) { o.Patience(time.Minute, time.Minute) })
+			c.cut()
+			stop := control(cluster, key, func(kmsg.Request) (kmsg.Response, error) { return nil, errors.New("hang up") })
+			s := sends(k, 50)
+			time.Sleep(300 * time.Millisecond)
+			stop()
+			s.more(t, 200)
+			s.finish(t, kafkaAt(t, addr, "hangup", onePartition))
+			if n := k.Stats().Unknown; n > 0 {
+				t.Errorf("%d are unknown, though the brokers were there again at once", n)
+			}
+		})
+	}
+}
+
 // A broker of three to which nothing passes holds up what it leads, and nothing else.
 func TestKafkaHangOfOneBrokerHoldsUpNoOther(t *testing.T) {
 	t.Parallel()

@@ -54,6 +54,7 @@ func (k *Kafka) Stats() KafkaStats {
 // given up might still be written. Partitions are ours, never the client's, which follow the topic's count.
 func (k *Kafka) newProducer() (*kgo.Client, error) {
 	return kgo.NewClient(append(k.base(),
+		kgo.AlwaysRetryEOF(), // who hangs up at the first question has much to do: that the settings are right the start has seen
 		kgo.DefaultProduceTopic(k.topic), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(produceRecords), kgo.MaxBufferedBytes(produceBytes), kgo.ProducerLinger(0), kgo.ProduceRequestTimeout(10*time.Second),
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return k.batchMax.Load() }), kgo.ProducerBatchCompression(kgo.NoCompression()),

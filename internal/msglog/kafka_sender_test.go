@@ -108,7 +108,9 @@ func (s *sender) finish(t *testing.T, log chat.Log) (inLog []chat.MessageID) {
 				t.Errorf("%s was refused (%v), and is in the log", id, err)
 			}
 		case errors.Is(err, chat.ErrUnknown):
-			unknown++
+			if unknown++; unknown == 1 {
+				t.Logf("unknown: %v", err)
+			}
 		case err != nil:
 			t.Errorf("%s: an error of no kind: %v", id, err)
 		}

@@ -66,9 +66,9 @@ func deafen(t *testing.T, cluster *kfake.Cluster, node int32) (stop func()) {
 		b.NodeID, b.Host, b.Port = int32(i), host, int32(number)
 		brokers = append(brokers, b)
 	}
-	return control(cluster, kmsg.Metadata, func(req kmsg.Request) kmsg.Response {
+	return control(cluster, kmsg.Metadata, func(req kmsg.Request) (kmsg.Response, error) {
 		if cluster.CurrentNode() != node {
-			return nil
+			return nil, nil
 		}
 		res := req.ResponseKind().(*kmsg.MetadataResponse)
 		res.Brokers = brokers
@@ -77,12 +77,12 @@ func deafen(t *testing.T, cluster *kfake.Cluster, node int32) (stop func()) {
 			topic.Topic, topic.TopicID, topic.ErrorCode = asked.Topic, asked.TopicID, kerr.UnknownTopicOrPartition.Code
 			res.Topics = append(res.Topics, topic)
 		}
-		return res
+		return res, nil
 	})
 }
 
-// control answers requests of a key as long as stop was not called; nil leaves one to the broker.
-func control(cluster *kfake.Cluster, key kmsg.Key, answer func(kmsg.Request) kmsg.Response) (stop func()) {
+// control answers requests of a key, or hangs up on them, as long as stop was not called; neither leaves one to the broker.
+func control(cluster *kfake.Cluster, key kmsg.Key, answer func(kmsg.Request) (kmsg.Response, error)) (stop func()) {
 	over := make(chan struct{})
 	cluster.ControlKey(key.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
@@ -91,8 +91,8 @@ func control(cluster *kfake.Cluster, key kmsg.Key, answer func(kmsg.Request) kms
 			return nil, nil, false
 		default:
 		}
-		res := answer(req)
-		return res, nil, res != nil
+		res, err := answer(req)
+		return res, err, res != nil || err != nil
 	})
 	return func() { close(over) }
 }
